@@ -1,0 +1,16 @@
+"""The one error that is a user's to mend."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake of the user's, told in one line: what is wrong, what was seen, what would work. Exit code 2."""
+
+
+def unknown_name(kind: str, name: str, available: Iterable[str]) -> UserError:
+    """The error for a name that no table knows, with the nearest one that it does."""
+    names = sorted(available)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"Did you mean '{near[0]}'? " if near else ""
+    return UserError(f"No {kind} named '{name}'. {hint}Available: {', '.join(names)}.")

@@ -1,0 +1,132 @@
+"""How a reply is judged: verdicts, scores of single replies, and metrics that turn scores into an estimate.
+
+A judge gives a `Judgement` of a reply. A metric gives each `Exchange` (prompt, reply, judgement) a `Score`, and all
+scores together an `Estimate` with its interval. A score that cannot be had is `unscored` with a reason: it is left out
+of the estimate and counted beside it, never taken for zero.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from benchmarks.base import Intent, Kind, Prompt, Reply
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float
+
+
+class Verdict(StrEnum):
+    """What a reply did with the request."""
+
+    REFUSED = "refused"
+    COMPLIED = "complied"
+    UNSURE = "unsure"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict and why."""
+
+    verdict: Verdict
+    reason: str
+    """For instance the phrase that decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownError:
+    """How often a judge is right on labelled replies."""
+
+    sensitivity: float
+    """Share of true refusals that it calls refused."""
+    specificity: float
+    """Share of others that it does not."""
+    n: int
+    source: str
+
+
+class Judge(Protocol):
+    """Reads replies and says whether they refuse."""
+
+    @property
+    def name(self) -> str:
+        """As on the command line."""
+
+    @property
+    def version(self) -> str:
+        """Changes whenever a verdict could."""
+
+    @property
+    def known_error(self) -> KnownError | None:
+        """Where it has been measured."""
+
+    def judge(self, exchanges: Sequence[tuple[Prompt, Reply]]) -> list[Judgement]:
+        """One judgement a reply, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One prompt, what was answered, and what is known about the answer."""
+
+    prompt: Prompt
+    reply: Reply
+    judgement: Judgement | None = None
+    """None for multiple-choice questions."""
+    surprise: float | None = None
+    """Mean negative log-likelihood of the reply under the fixed scorer, nats per token; None where it was not taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One number of one reply, or the reason why there is none."""
+
+    value: float | None
+    reason: str = ""
+
+    @classmethod
+    def unscored(cls, reason: str) -> "Score":
+        """A score that cannot be had."""
+        return cls(None, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with its 95 % interval. All four are None-free unless nothing was scored: then value is None."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    """Prompts that count."""
+    unscored: int = 0
+    """Replies that were left out."""
+
+
+class Direction(StrEnum):
+    """Which way is better."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    NEITHER = "neither"
+
+
+Estimator = Callable[["Float[np.ndarray, 'seed prompt']"], Estimate]
+"""Takes scores with NaN for unscored; one row a seed, prompts in the same order in every row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One number of a cell, and all that is needed to make and to print it."""
+
+    name: str
+    title: str
+    unit: str
+    """`share` in [0, 1], `bits`, `perplexity`, `tokens`."""
+    kind: Kind
+    """Benchmarks of this kind have it."""
+    direction: Callable[[Intent], Direction]
+    score: Callable[[Exchange], Score]
+    estimate: Estimator
+    meaning: str
+    """One sentence for the report."""
