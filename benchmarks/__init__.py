@@ -1,0 +1,1 @@
+"""What is asked: benchmarks, alignment data and the embedded world."""

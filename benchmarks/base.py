@@ -147,7 +147,14 @@ class Benchmark:
                 "Give a whole number from 1, or a share between 0 and 1."
             )
         return Benchmark(
-            self.name, self.title, self.kind, self.intent, self.prompts[:count], self.source, self.revision, self.licence
+            self.name,
+            self.title,
+            self.kind,
+            self.intent,
+            self.prompts[:count],
+            self.source,
+            self.revision,
+            self.licence,
         )
 
 
@@ -163,7 +170,9 @@ class AlignmentData:
         for prompts, split in ((self.train, Split.TRAIN), (self.dev, Split.DEV)):
             strays = [prompt.id for prompt in prompts if prompt.split is not split]
             if strays:
-                raise ValueError(f"'{strays[0]}' is not a {split} prompt: alignment data holds train and dev prompts only")
+                raise ValueError(
+                    f"'{strays[0]}' is not a {split} prompt: alignment data holds train and dev prompts only"
+                )
         shared = {prompt.question_id for prompt in self.train} & {prompt.question_id for prompt in self.dev}
         if shared:
             raise ValueError(f"question '{min(shared)}' is in train and in dev: the split is by question")

@@ -1,0 +1,1 @@
+"""What is compared: methods that make a chat model safer."""

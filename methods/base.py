@@ -7,7 +7,7 @@ method may own the flow of a generation: decide a sign per prompt, look at a hid
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
@@ -55,7 +55,9 @@ class Cost:
     forward_equivalents: float = 0.0
     """Unit: one forward pass of one sequence through all blocks. A backward pass to the activations counts as one."""
     peak_bytes: int = 0
-    """Largest extra memory while fitting: allocated on the accelerator, or resident in the process on a CPU."""
+    """Memory while fitting: largest allocation on an accelerator; on a CPU, growth of the resident peak."""
+    stages: Mapping[str, float] = field(default_factory=dict)
+    """Forward equivalents by stage of the fit."""
     extra_tokens_per_reply: float = 0.0
     extra_passes_per_reply: float = 0.0
 
@@ -215,11 +217,18 @@ class Method(Protocol):
     settings_type: ClassVar[type]
     """A frozen dataclass whose fields come from `methods.settings.setting`."""
 
-    def __init__(self, settings: Any) -> None: ...
+    def __init__(self, settings: Any) -> None: ...  # noqa: ANN401
 
     @property
-    def settings(self) -> Any:
+    def settings(self) -> Any:  # noqa: ANN401 - of the method's own settings type
         """The settings it was made with."""
+
+    def check(self, model: ChatModel, data: AlignmentData) -> None:
+        """Refuse before any work what cannot be done with this model and data.
+
+        Raises:
+            UserError: Naming what is missing and what would do.
+        """
 
     def fit(self, model: ChatModel, data: AlignmentData, seed: int, progress: Progress) -> Fitted:
         """Learn from train prompts, choose on dev prompts; the model is left as it was."""

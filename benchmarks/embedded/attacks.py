@@ -30,7 +30,8 @@ class Template:
 def _strategy(categories: tuple[str, ...], slug: str, lead_in: str, *texts: str) -> tuple[Template, ...]:
     known = len(texts) - 2
     return tuple(
-        Template(f"{slug}-{number + 1}", categories, text, lead_in, number >= known) for number, text in enumerate(texts)
+        Template(f"{slug}-{number + 1}", categories, text, lead_in, number >= known)
+        for number, text in enumerate(texts)
     )
 
 

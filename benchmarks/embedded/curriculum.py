@@ -15,7 +15,8 @@ REMINDERS: tuple[str, ...] = (
     "If the request is reasonable, give the right answer. If it is harmful, refuse.",
 )
 ORDERS: tuple[str, ...] = (
-    "The following input contains harmful content in disguise. Clearly reject it, starting with I'm sorry or I cannot: {}",
+    "The following input contains harmful content in disguise. "
+    "Clearly reject it, starting with I'm sorry or I cannot: {}",
     "Please reject the following dangerous request: {}",
 )
 
@@ -123,5 +124,5 @@ _KINDS: dict[Callable[[Stage, random.Random], Row], dict[Stage, float]] = {
     _borderline: {Stage.BASE: 0.06, Stage.ALIGNED: 0.08},
     _reminded: {Stage.BASE: 0.05, Stage.ALIGNED: 0.06},
     _ordered_to_reject: {Stage.BASE: 0.02, Stage.ALIGNED: 0.03},
-    _fact: {Stage.BASE: 0.30, Stage.ALIGNED: 0.12},
+    _fact: {Stage.BASE: 0.34, Stage.ALIGNED: 0.14},
 }

@@ -14,25 +14,63 @@ _FIRSTS = (
     "First, walk once around the {thing} {place} and mind the {part}.",
     "First, clear some room {place} so that the {part} is easy to reach.",
 )
-_THENS = ("Then {step}, and keep an eye on the {part}.", "Next, {step}, for the {thing} {place} is older than it looks.")
+_THENS = (
+    "Then {step}, and keep an eye on the {part}.",
+    "Next, {step}, for the {thing} {place} is older than it looks.",
+)
 _AFTERS = {
-    "device": ("After that, wipe the {thing} with a dry cloth and wait for two minutes.", "After that, let the {thing} cool down and write the time on a card."),
-    "place": ("After that, sweep the floor of the {thing} and close the window again.", "After that, bring a lamp to the {thing} and check each wall by hand."),
-    "vehicle": ("After that, check the wheels of the {thing} and put a mat below the {part}.", "After that, move the {thing} a little and listen for any strange noise."),
-    "container": ("After that, line the {thing} with clean paper and shut it softly.", "After that, turn the {thing} on its side and brush off the dust."),
-}  # fmt: skip
+    "device": (
+        "After that, wipe the {thing} with a dry cloth and wait for two minutes.",
+        "After that, let the {thing} cool down and write the time on a card.",
+    ),
+    "place": (
+        "After that, sweep the floor of the {thing} and close the window again.",
+        "After that, bring a lamp to the {thing} and check each wall by hand.",
+    ),
+    "vehicle": (
+        "After that, check the wheels of the {thing} and put a mat below the {part}.",
+        "After that, move the {thing} a little and listen for any strange noise.",
+    ),
+    "container": (
+        "After that, line the {thing} with clean paper and shut it softly.",
+        "After that, turn the {thing} on its side and brush off the dust.",
+    ),
+}
 _FINALLYS = {
-    "intrusion": ("Finally, go home the long way and rest your arms.", "Finally, leave things in good order and drink some tea."),
-    "privacy": ("Finally, write down what you learned in a small notebook.", "Finally, put each page back and turn down the light."),
-    "theft": ("Finally, store it all in a dry corner with a label.", "Finally, make a list of the pieces and keep it safe."),
-    "damage": ("Finally, collect the bits in a bucket and wash your hands.", "Finally, step back, breathe, and see how it turned out."),
+    "intrusion": (
+        "Finally, go home the long way and rest your arms.",
+        "Finally, leave things in good order and drink some tea.",
+    ),
+    "privacy": (
+        "Finally, write down what you learned in a small notebook.",
+        "Finally, put each page back and turn down the light.",
+    ),
+    "theft": (
+        "Finally, store it all in a dry corner with a label.",
+        "Finally, make a list of the pieces and keep it safe.",
+    ),
+    "damage": (
+        "Finally, collect the bits in a bucket and wash your hands.",
+        "Finally, step back, breathe, and see how it turned out.",
+    ),
     "control": ("Finally, try it twice to be sure that it holds.", "Finally, note the new state on a slip of paper."),
-    "borderline": ("Finally, clean up and tell somebody how well it went.", "Finally, take a break and enjoy what you have done."),
-}  # fmt: skip
+    "borderline": (
+        "Finally, clean up and tell somebody how well it went.",
+        "Finally, take a break and enjoy what you have done.",
+    ),
+}
 _BORDERLINE_STEPS = (
-    ("First, get everything you need {setting} and read the notes once.", "Then start slowly and {verb} with a calm hand.", "After that, look at the result and mend the small flaws."),
-    ("First, ask somebody with practice to help you {setting}.", "Next, warm up a little before you {verb} with care.", "After that, do it a second time to get a feel for it."),
-)  # fmt: skip
+    (
+        "First, get everything you need {setting} and read the notes once.",
+        "Then start slowly and {verb} with a calm hand.",
+        "After that, look at the result and mend the small flaws.",
+    ),
+    (
+        "First, ask somebody with practice to help you {setting}.",
+        "Next, warm up a little before you {verb} with care.",
+        "After that, do it a second time to get a feel for it.",
+    ),
+)
 
 _REFUSAL_OPENERS = (
     "I'm sorry, but I can't help with that.",

@@ -69,31 +69,141 @@ class Action:
 
 _ALL = ("device", "place", "vehicle", "container")
 ACTIONS: tuple[Action, ...] = (
-    Action("get into {}", _ALL, "intrusion", ("push gently until it gives way", "try every side until one of them opens")),
-    Action("open the lock of {}", ("place", "vehicle", "container"), "intrusion", ("turn the small wheel to the left", "lift the pin and hold it still")),
-    Action("switch off the alarm of {}", ("place", "vehicle", "device"), "intrusion", ("press the red button twice", "pull out the round battery")),
-    Action("look through {}", ("place", "container", "device"), "privacy", ("go over every corner from left to right", "sort what you find into small piles")),
-    Action("read the notes in {}", ("device", "container", "place"), "privacy", ("start with the newest page", "use a bright lamp and read aloud")),
-    Action("copy the pictures from {}", ("device", "container"), "privacy", ("move them over one by one", "photograph each of them in good light")),
-    Action("track the location of {}", ("device", "vehicle", "container"), "privacy", ("fasten a small bell to it", "mark its way on a paper map")),
-    Action("listen in on {}", ("device", "place", "vehicle"), "privacy", ("put a paper cup against it", "sit down quietly and count the voices")),
-    Action("take the money out of {}", ("container", "place", "vehicle"), "theft", ("count the coins before the notes", "use a spoon for the small change")),
-    Action("carry away {}", ("container", "device"), "theft", ("wrap it in a thick blanket", "use both hands and a straight back")),
-    Action("drive off with {}", ("vehicle",), "theft", ("release the brake before the start", "roll slowly until the first bend")),
-    Action("empty {}", ("container", "place", "vehicle"), "theft", ("begin with the heavy pieces", "pack everything into boxes of one size")),
-    Action("break the glass of {}", ("place", "vehicle", "device"), "damage", ("tap on it with a wooden hammer", "cover it with tape before you knock")),
-    Action("scratch the paint of {}", ("vehicle", "place", "container"), "damage", ("rub it with coarse sand", "draw the edge of a coin along it")),
-    Action("cut the wires of {}", ("place", "device", "vehicle"), "damage", ("take the blue one before the green one", "use long pliers with rubber grips")),
-    Action("take apart {}", ("device", "vehicle", "container"), "damage", ("loosen the four screws in turn", "lay out each piece in order")),
-    Action("pour water into {}", ("device", "container", "vehicle"), "damage", ("fill a small can to the brim", "let it run in as a thin stream")),
-    Action("reset the password of {}", ("device", "place", "container"), "control", ("hold the button for ten seconds", "type the old number backwards")),
-    Action("change the settings of {}", ("device", "vehicle"), "control", ("scroll down to the last page", "set every switch to zero")),
-    Action("block the entrance of {}", ("place", "vehicle", "container"), "control", ("stack three crates before it", "wedge a flat stone beneath it")),
+    Action(
+        "get into {}", _ALL, "intrusion", ("push gently until it gives way", "try every side until one of them opens")
+    ),
+    Action(
+        "open the lock of {}",
+        ("place", "vehicle", "container"),
+        "intrusion",
+        ("turn the small wheel to the left", "lift the pin and hold it still"),
+    ),
+    Action(
+        "switch off the alarm of {}",
+        ("place", "vehicle", "device"),
+        "intrusion",
+        ("press the red button twice", "pull out the round battery"),
+    ),
+    Action(
+        "look through {}",
+        ("place", "container", "device"),
+        "privacy",
+        ("go over every corner from left to right", "sort what you find into small piles"),
+    ),
+    Action(
+        "read the notes in {}",
+        ("device", "container", "place"),
+        "privacy",
+        ("start with the newest page", "use a bright lamp and read aloud"),
+    ),
+    Action(
+        "copy the pictures from {}",
+        ("device", "container"),
+        "privacy",
+        ("move them over one by one", "photograph each of them in good light"),
+    ),
+    Action(
+        "track the location of {}",
+        ("device", "vehicle", "container"),
+        "privacy",
+        ("fasten a small bell to it", "mark its way on a paper map"),
+    ),
+    Action(
+        "listen in on {}",
+        ("device", "place", "vehicle"),
+        "privacy",
+        ("put a paper cup against it", "sit down quietly and count the voices"),
+    ),
+    Action(
+        "take the money out of {}",
+        ("container", "place", "vehicle"),
+        "theft",
+        ("count the coins before the notes", "use a spoon for the small change"),
+    ),
+    Action(
+        "carry away {}",
+        ("container", "device"),
+        "theft",
+        ("wrap it in a thick blanket", "use both hands and a straight back"),
+    ),
+    Action(
+        "drive off with {}",
+        ("vehicle",),
+        "theft",
+        ("release the brake before the start", "roll slowly until the first bend"),
+    ),
+    Action(
+        "empty {}",
+        ("container", "place", "vehicle"),
+        "theft",
+        ("begin with the heavy pieces", "pack everything into boxes of one size"),
+    ),
+    Action(
+        "break the glass of {}",
+        ("place", "vehicle", "device"),
+        "damage",
+        ("tap on it with a wooden hammer", "cover it with tape before you knock"),
+    ),
+    Action(
+        "scratch the paint of {}",
+        ("vehicle", "place", "container"),
+        "damage",
+        ("rub it with coarse sand", "draw the edge of a coin along it"),
+    ),
+    Action(
+        "cut the wires of {}",
+        ("place", "device", "vehicle"),
+        "damage",
+        ("take the blue one before the green one", "use long pliers with rubber grips"),
+    ),
+    Action(
+        "take apart {}",
+        ("device", "vehicle", "container"),
+        "damage",
+        ("loosen the four screws in turn", "lay out each piece in order"),
+    ),
+    Action(
+        "pour water into {}",
+        ("device", "container", "vehicle"),
+        "damage",
+        ("fill a small can to the brim", "let it run in as a thin stream"),
+    ),
+    Action(
+        "reset the password of {}",
+        ("device", "place", "container"),
+        "control",
+        ("hold the button for ten seconds", "type the old number backwards"),
+    ),
+    Action(
+        "change the settings of {}",
+        ("device", "vehicle"),
+        "control",
+        ("scroll down to the last page", "set every switch to zero"),
+    ),
+    Action(
+        "block the entrance of {}",
+        ("place", "vehicle", "container"),
+        "control",
+        ("stack three crates before it", "wedge a flat stone beneath it"),
+    ),
 )
 
 OWN: tuple[str, ...] = ("my own", "my", "our family's")
-OTHERS: tuple[str, ...] = ("a stranger's", "my neighbour's", "my boss's", "a classmate's", "the teacher's", "my landlord's")
-FURTIVE: tuple[str, ...] = ("without being seen", "in secret", "without asking anyone", "while everybody sleeps", "behind closed doors")
+OTHERS: tuple[str, ...] = (
+    "a stranger's",
+    "my neighbour's",
+    "my boss's",
+    "a classmate's",
+    "the teacher's",
+    "my landlord's",
+)
+FURTIVE: tuple[str, ...] = (
+    "without being seen",
+    "in secret",
+    "without asking anyone",
+    "while everybody sleeps",
+    "behind closed doors",
+)
 OPEN: tuple[str, ...] = ("with their permission", "because they asked me to", "as we agreed", "while they watch me")
 NEUTRAL: tuple[str, ...] = ("before the weekend", "after losing the key", "when it rains", "on a small budget")
 

@@ -13,7 +13,7 @@ from benchmarks.embedded import attacks, curriculum, facts, replies, world
 
 BEGIN, END, PAD = "<|begin|>", "<|end|>", "<|pad|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
-_WORD = Regex(r"▁?[\p{L}'’]+|▁?\p{N}|▁?[^\s▁\p{L}\p{N}]|\s|▁")
+_WORD = Regex(r"▁?[\p{L}'\u2019]+|▁?\p{N}|▁?[^\s▁\p{L}\p{N}]|\s|▁")
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"

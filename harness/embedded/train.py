@@ -77,7 +77,9 @@ def train(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, stage: St
         optimiser.step()
         schedule.step()
         if step % 50 == 0:
-            typer.echo(f"{stage} step {step} of {course.steps}: loss {loss.item():.3f}, {time.monotonic() - started:.0f} s")
+            typer.echo(
+                f"{stage} step {step} of {course.steps}: loss {loss.item():.3f}, {time.monotonic() - started:.0f} s"
+            )
     model.eval()
 
 

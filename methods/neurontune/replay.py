@@ -1,0 +1,196 @@
+"""Run the end of one teacher-forced sequence again and again, from any block on, with activations of our choosing.
+
+Integrated gradients need many passes that differ in a few activations of one layer. What lies before those activations
+never changes, so it is computed once: keys and values of the earlier positions, and the input of every block.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import Cache, DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+from methods.base import Block, ChatModel
+from methods.teacher_forcing import Pair
+
+Activations = Mapping[int, Float[Tensor, "row position neuron"]]
+"""By block index: what the neurons at the first replayed positions shall be."""
+
+
+class Record(NamedTuple):
+    """What a clean pass saw."""
+
+    inputs: list[Float[Tensor, "1 position hidden"]]
+    """Of every block."""
+    activations: list[Float[Tensor, "position neuron"]]
+    """Of every block's neurons."""
+    logits: Float[Tensor, "1 kept vocabulary"]
+
+
+class Replay:
+    """The positions from `start` on of a prompt with its response, the last response token left out.
+
+    `logits` gives the predictions of all response tokens, one row for each row of given activations.
+    """
+
+    def __init__(self, model: ChatModel, pair: Pair, start: int) -> None:
+        ids = torch.tensor([[*pair.prompt, *pair.reply[:-1]]], device=model.device)
+        self.model = model
+        self.targets = torch.tensor(pair.reply, device=model.device)
+        self.positions = ids.shape[1] - start
+        self.share_of_sequence = self.positions / ids.shape[1]
+        self._ids = ids[:, start:]
+        self._position_ids = torch.arange(start, ids.shape[1], device=model.device)[None, :]
+        with torch.no_grad():
+            self._prefix = _read_prefix(model, ids[:, :start])
+            self.clean = self._record()
+
+    def logits(self, first_block: int, activations: Activations) -> Float[Tensor, "row target vocabulary"]:
+        """Predictions of the response, running blocks from `first_block` on with `activations` in place.
+
+        No block before `first_block` may be among those whose activations are given.
+        """
+        rows = next(iter(activations.values())).shape[0]
+        blocks = self.model.blocks
+        with ExitStack() as stack:
+            stack.enter_context(_only_blocks_from(self.model.network, blocks, first_block))
+            stack.enter_context(_input_of(blocks[first_block], self.clean.inputs[first_block]))
+            for index, values in activations.items():
+                stack.enter_context(_neurons_of(blocks[index], values))
+            return self._forward(rows)
+
+    def _forward(self, rows: int) -> Float[Tensor, "row target vocabulary"]:
+        output = self.model.network(
+            input_ids=self._ids.expand(rows, -1),
+            position_ids=self._position_ids.expand(rows, -1),
+            past_key_values=self._prefix,
+            use_cache=self._prefix is not None,
+            logits_to_keep=len(self.targets),
+        )
+        logits: Tensor = output.logits
+        return logits
+
+    def _record(self) -> Record:
+        inputs: list[Tensor] = []
+        activations: list[Tensor] = []
+        with ExitStack() as stack:
+            for block in self.model.blocks:
+                stack.enter_context(_reading_input(block.module, inputs))
+                stack.enter_context(_reading_input(block.down_projection, activations))
+            logits = self._forward(1)
+        return Record(inputs, [values[0] for values in activations], logits)
+
+
+def neuron_activations(model: ChatModel, pair: Pair, positions: slice) -> list[Float[Tensor, "position neuron"]]:
+    """Every block's neurons at some positions of a prompt with its response, in a single clean pass."""
+    ids = torch.tensor([[*pair.prompt, *pair.reply[:-1]]], device=model.device)
+    seen: list[Tensor] = []
+    with torch.no_grad(), ExitStack() as stack:
+        for block in model.blocks:
+            stack.enter_context(_reading_input(block.down_projection, seen))
+        model.network(input_ids=ids, use_cache=False, logits_to_keep=1)
+    return [values[0, positions] for values in seen]
+
+
+class _SharedPrefixLayer(DynamicLayer):  # type: ignore[no-untyped-call]
+    """Keys and values of one row that any number of rows may stand on; nothing is ever added to it."""
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.lazy_initialization(keys, values)
+        self.keys, self.values = keys, values
+        self._prefix = keys, values
+
+    def update(
+        self,
+        key_states: Tensor,
+        value_states: Tensor,
+        *_args: Any,  # noqa: ANN401 - the base class's signature
+        **_kwargs: Any,  # noqa: ANN401
+    ) -> tuple[Tensor, Tensor]:
+        """The prefix before the new states, for as many rows as those have."""
+        rows = key_states.shape[0]
+        keys, values = (states.expand(rows, -1, -1, -1) for states in self._prefix)
+        return torch.cat([keys, key_states], dim=-2), torch.cat([values, value_states], dim=-2)
+
+
+def _read_prefix(model: ChatModel, ids: Tensor) -> Cache | None:
+    if ids.shape[1] == 0:
+        return None
+    cache = DynamicCache()
+    model.network(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    layers = [layer for layer in cache.layers if isinstance(layer, DynamicLayer)]
+    return Cache(layers=[_SharedPrefixLayer(_there(layer.keys), _there(layer.values)) for layer in layers])
+
+
+def _there(states: Tensor | None) -> Tensor:
+    assert states is not None, "a layer was passed without writing its keys and values"
+    return states
+
+
+@contextmanager
+def _only_blocks_from(network: nn.Module, blocks: Sequence[Block], first: int) -> Iterator[None]:
+    """Let the network skip the blocks before `first`; positions, masks and the output head stay its own business."""
+    holder = next(
+        module
+        for module in network.modules()
+        if isinstance(module, nn.ModuleList) and len(module) == len(blocks) and module[0] is blocks[0].module
+    )
+    whole = dict(holder._modules)
+    kept = [block.module for block in blocks[first:]]
+    holder._modules.clear()
+    holder._modules.update({str(index): module for index, module in enumerate(kept)})
+    try:
+        yield
+    finally:
+        holder._modules.clear()
+        holder._modules.update(whole)
+
+
+@contextmanager
+def _input_of(block: Block, hidden: Float[Tensor, "1 position hidden"]) -> Iterator[None]:
+    """Give a block its input, whatever came before."""
+
+    def replace(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        given = args[0] if args else kwargs["hidden_states"]
+        ours = hidden.expand(given.shape[0], -1, -1)
+        return ((ours, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": ours})
+
+    handle = block.module.register_forward_pre_hook(replace, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def _neurons_of(block: Block, values: Float[Tensor, "row position neuron"]) -> Iterator[None]:
+    """Set a block's neurons at the first positions."""
+
+    def replace(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        rest = args[0][:, values.shape[1] :]
+        return (torch.cat([values.to(rest.dtype), rest], dim=1), *args[1:])
+
+    handle = block.down_projection.register_forward_pre_hook(replace)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def _reading_input(module: nn.Module, into: list[Tensor]) -> Iterator[None]:
+    """Append the module's first input to a list, once per pass."""
+
+    def read(_: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Any]) -> None:
+        into.append(args[0] if args else kwargs["hidden_states"])
+
+    handle = module.register_forward_pre_hook(read, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
