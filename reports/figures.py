@@ -1,0 +1,101 @@
+"""What all plots share: inline SVG, the same bytes for the same numbers, in the page's own text colour.
+
+Colours are Okabe and Ito's, which readers of every colour vision tell apart (https://jfly.uni-koeln.de/color/), the
+blue a little lighter so that it shows on a dark page; `default` takes the colour of the text.
+"""
+
+import html
+import io
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from metrics.base import Estimate
+from reports.base import Comparison
+from reports.foreign import one_line
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PALETTE = ("#2a87c8", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#a68a00")
+INK, GRID = "#0a0b0c", "#0a0b0d"
+"""Stand-ins that become the page's text and line colours, so that one drawing serves light and dark."""
+LONGEST_NAME = 26
+STYLE = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "axes.edgecolor": GRID,
+    "axes.facecolor": "none",
+    "axes.labelcolor": INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.constrained_layout.use": True,
+    "figure.facecolor": "none",
+    "text.color": INK,
+    "xtick.color": INK,
+    "xtick.major.size": 0,
+    "ytick.color": INK,
+    "ytick.major.size": 0,
+}
+
+
+class Plot(NamedTuple):
+    """A drawing and what to write above it."""
+
+    title: str
+    subtitle: str
+    svg: str
+
+
+class Range(NamedTuple):
+    """A value between the ends of its interval."""
+
+    low: float
+    value: float
+    high: float
+
+    @property
+    def errors(self) -> list[list[float]]:
+        """Lengths of the interval below and above the value, of shape (2, 1) as matplotlib wants them."""
+        return [[max(0.0, self.value - self.low)], [max(0.0, self.high - self.value)]]
+
+
+def interval(estimate: Estimate | None, factor: float = 1.0) -> Range | None:
+    """An estimate as numbers to draw, times `factor`; a missing end lies on the value, a missing value gives None."""
+    if estimate is None or estimate.value is None:
+        return None
+    ends = (estimate.low, estimate.value, estimate.high)
+    return Range(*(factor * (estimate.value if end is None else end) for end in ends))
+
+
+def colours(comparison: Comparison) -> dict[str, str]:
+    """A colour for every arm, `default` first in the colour of the text; after seven they come round again."""
+    names = [arm.name for arm in comparison.arms]
+    return {name: PALETTE[(place - 1) % len(PALETTE)] if place else INK for place, name in enumerate(names)}
+
+
+def short(name: str) -> str:
+    """The name of an arm for a plot, where room is scarce; the tables give it in full."""
+    text = one_line(name)
+    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"
+
+
+def drawn(key: str, width: float, height: float, draw: "Callable[[Figure], None]", alternative: str) -> str:
+    """Run `draw` on an empty figure of that many inches and give its SVG.
+
+    `key` seeds the ids inside, so it must differ between the plots of a page. Metadata goes, and so do ids
+    that nothing refers to, which would occur twice. `alternative` is what a screen reader says.
+    """
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    stream = io.StringIO()
+    with style.context(["default", {**STYLE, "svg.hashsalt": one_line(key)}], after_reset=True):
+        figure = Figure(figsize=(width, height))
+        draw(figure)
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+    svg = stream.getvalue()
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    svg = re.sub(r' id="([^"]*)"', lambda match: match[0] if f"#{match[1]}" in svg else "", svg)
+    svg = svg.replace(INK, "currentColor").replace(GRID, "var(--grid)")
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(one_line(alternative))}" ', 1)

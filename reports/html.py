@@ -1,0 +1,101 @@
+"""The report as one HTML page that needs nothing but itself: tables, plots, and a browser of every reply."""
+
+import base64
+import hashlib
+import math
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from metrics.base import Direction
+from reports import bars, browser, facts, figures, leaderboard, trade_off
+from reports.base import Arm, Column, Comparison
+from reports.figures import Range
+from reports.foreign import visible
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def render(comparison: Comparison) -> str:
+    """The page. Its tables work without JavaScript; sorting and the replies need it."""
+    from markupsafe import Markup
+
+    script = _asset("report.js")
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            comparison=comparison,
+            default=comparison.arms[0],
+            colours=figures.colours(comparison),
+            trade_offs=trade_off.trade_offs(comparison),
+            bars=bars.bars(comparison),
+            unscored=leaderboard.unscored(comparison),
+            benchmarks=leaderboard.benchmarks(comparison),
+            command=facts.reproduction(comparison),
+            environment=facts.environment(comparison),
+            samples=Markup(browser.samples_json(comparison)),
+            style=Markup(_asset("report.css")),
+            script=Markup(script),
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        )
+    )
+
+
+def span(comparison: Comparison, arm: Arm, column: Column) -> Range | None:
+    """Where a number and its interval lie on the column's scale, in percent of its width.
+
+    The scale runs from 0 to 1 for shares, else from 0 to the highest end of any interval. None where nothing is finite.
+    """
+    interval = figures.interval(comparison.estimates.get((arm.name, column.key)))
+    top = _top(comparison, column)
+    if interval is None or not all(map(math.isfinite, (*interval, top))):
+        return None
+    return Range(*(100 * min(1.0, max(0.0, end / top)) for end in interval))
+
+
+def first_order(column: Column) -> str:
+    """Order that a first click sorts by: best first."""
+    return "ascending" if column.direction is Direction.LOWER else "descending"
+
+
+def _top(comparison: Comparison, column: Column) -> float:
+    if column.unit == "share" or column.metric in leaderboard.COMPOSITES:
+        return 1.0
+    found = (figures.interval(comparison.estimates.get((arm.name, column.key))) for arm in comparison.arms)
+    return max((one.high for one in found if one), default=1.0) or 1.0
+
+
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    def printed(value: object) -> object:
+        """Every string that enters the page has its unseen characters shown; escaping follows."""
+        return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    environment = Environment(
+        loader=PackageLoader("reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=printed,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        cell=leaderboard.cell,
+        title=leaderboard.title,
+        arrow=leaderboard.arrow,
+        scale=leaderboard.scale,
+        counted=leaderboard.counted,
+        span=span,
+        first_order=first_order,
+        facts=facts.facts,
+        costs=facts.costs,
+        drawing=Markup,
+    )
+    return environment
+
+
+def _asset(name: str) -> str:
+    return (resources.files("reports") / "assets" / name).read_text(encoding="utf-8")

@@ -1,0 +1,168 @@
+"""Numbers as text, in one place, so that the Markdown, the terminal and the page agree to the digit.
+
+A difference to `default` is marked as clear where the two 95 % intervals do not overlap. On the same prompts that rule
+is cautious: it may miss a real difference, and seldom marks a chance one.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from metrics.base import Direction, Estimate
+from reports.base import Arm, Column, Comparison
+
+MISSING = "\N{EN DASH}"
+CLEAR = "*"
+ARROWS = {Direction.HIGHER: "↑", Direction.LOWER: "↓", Direction.NEITHER: ""}
+COMPOSITES = ("safety", "utility", "su_f1")
+"""Printed in [0, 1] with three decimals, as the NeuronTune paper does, whatever their unit says."""
+
+
+class Scale(NamedTuple):
+    """How numbers of one unit are printed."""
+
+    factor: float
+    decimals: int
+    symbol: str
+
+
+SCALES = {
+    "share": Scale(100, 1, "%"),
+    "bits": Scale(1, 2, "bits"),
+    "perplexity": Scale(1, 2, ""),
+    "tokens": Scale(1, 1, "tokens"),
+    "words": Scale(1, 1, "words"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One number of the leaderboard, ready to print."""
+
+    value: str
+    interval: str
+    """`86.1-96.3`, or empty where nothing was scored."""
+    delta: str
+    """Signed difference to `default`; empty for `default` itself and where either is missing."""
+    is_clear: bool
+    """Whether its interval and that of `default` do not overlap."""
+    effect: str
+    """`better` or `worse` than default, or empty: no difference, or no direction."""
+    estimate: Estimate | None
+
+    @property
+    def text(self) -> str:
+        """`92.0 (86.1-96.3)`."""
+        return f"{self.value} ({self.interval})" if self.interval else self.value
+
+    @property
+    def marked_delta(self) -> str:
+        """`+12.0*` where it is clear, `+2.0` where it may be noise."""
+        return self.delta + CLEAR * self.is_clear
+
+    @property
+    def sort_value(self) -> float | None:
+        """Unscaled number to sort by; None sorts last in either order."""
+        return self.estimate.value if self.estimate else None
+
+
+def scale(column: Column) -> Scale:
+    """How this column's numbers are printed; an unknown unit gets three decimals and its own name."""
+    if column.metric in COMPOSITES:
+        return Scale(1, 3, "")
+    return SCALES.get(column.unit) or Scale(1, 3, column.unit)
+
+
+def number(column: Column, value: float) -> str:
+    """A value as text, without its unit."""
+    factor, decimals, _ = scale(column)
+    return f"{value * factor:z,.{decimals}f}"
+
+
+def signed(column: Column, value: float) -> str:
+    """A difference as text: `+12.0`, `-0.31`, and zero without a sign."""
+    text = number(column, value)
+    return f"+{text}" if value > 0 and any(digit in text for digit in "123456789") else text
+
+
+def cell(comparison: Comparison, arm: Arm, column: Column) -> Cell:
+    """The number of one arm in one column, beside that of the first arm."""
+    estimate = comparison.estimates.get((arm.name, column.key))
+    if estimate is None or estimate.value is None:
+        return Cell(MISSING, "", "", False, "", estimate)
+    default = comparison.estimates.get((comparison.arms[0].name, column.key))
+    interval = _interval(column, estimate)
+    if arm is comparison.arms[0] or default is None or default.value is None:
+        return Cell(number(column, estimate.value), interval, "", False, "", estimate)
+    difference = estimate.value - default.value
+    return Cell(
+        number(column, estimate.value),
+        interval,
+        signed(column, difference),
+        _is_clear(estimate, default),
+        _effect(column, difference),
+        estimate,
+    )
+
+
+def title(column: Column) -> str:
+    """Title, unit and direction: `Refusal rate (%) ↑`."""
+    symbol = scale(column).symbol
+    unit = f" ({symbol})" if symbol else ""
+    return f"{column.title}{unit} {arrow(column)}".strip()
+
+
+def arrow(column: Column) -> str:
+    """Which way is better, as a sign; empty where neither is."""
+    return ARROWS[column.direction]
+
+
+def counted(comparison: Comparison, column: Column) -> str:
+    """How many prompts count in this column, over its arms: `n 300`, `n 298-300`, or empty."""
+    found = (comparison.estimates.get((arm.name, column.key)) for arm in comparison.arms)
+    counts = [estimate.n for estimate in found if estimate is not None]
+    if not counts:
+        return ""
+    low, high = min(counts), max(counts)
+    return f"n {low}" if low == high else f"n {low}-{high}"
+
+
+class Unscored(NamedTuple):
+    """Replies that the numbers of one column leave out."""
+
+    column: Column
+    counts: dict[str, int]
+    """By name of the arm; arms that leave none out are not in it."""
+
+
+def unscored(comparison: Comparison) -> list[Unscored]:
+    """The headline columns that leave replies out."""
+    found = []
+    for column in comparison.headline:
+        estimates = {arm.name: comparison.estimates.get((arm.name, column.key)) for arm in comparison.arms}
+        counts = {name: estimate.unscored for name, estimate in estimates.items() if estimate and estimate.unscored}
+        found += [Unscored(column, counts)] if counts else []
+    return found
+
+
+def benchmarks(comparison: Comparison) -> dict[str, tuple[Column, ...]]:
+    """All columns by the benchmark or pairing they belong to, in the order of the comparison."""
+    names = dict.fromkeys(column.benchmark for column in comparison.columns)
+    return {name: tuple(column for column in comparison.columns if column.benchmark == name) for name in names}
+
+
+def _interval(column: Column, estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{number(column, estimate.low)}-{number(column, estimate.high)}"
+
+
+def _is_clear(estimate: Estimate, default: Estimate) -> bool:
+    if estimate.low is None or estimate.high is None or default.low is None or default.high is None:
+        return False
+    return estimate.low > default.high or estimate.high < default.low
+
+
+def _effect(column: Column, difference: float) -> str:
+    if not difference or column.direction is Direction.NEITHER:
+        return ""
+    return "better" if (difference > 0) == (column.direction is Direction.HIGHER) else "worse"

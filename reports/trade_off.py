@@ -1,0 +1,116 @@
+"""Plots of safety over utility, with 95 % intervals both ways and lines of equal SU-F1."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from reports.base import Column, Comparison
+from reports.figures import GRID, INK, Plot, Range, colours, drawn, interval, short
+from reports.leaderboard import benchmarks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+class Point(NamedTuple):
+    """An arm in the plane of utility and safety."""
+
+    name: str
+    colour: str
+    utility: Range
+    safety: Range
+
+
+def trade_offs(comparison: Comparison) -> list[Plot]:
+    """One plot for every pairing of a harmful and a benign benchmark that has both numbers."""
+    plots = []
+    for pairing, columns in benchmarks(comparison).items():
+        by_metric = {column.metric: column for column in columns}
+        if "safety" in by_metric and "utility" in by_metric:
+            points = _points(comparison, by_metric["safety"], by_metric["utility"])
+            plots += [_plot(pairing, points)] if points else []
+    return plots
+
+
+def apart(heights: Sequence[float], gap: float) -> list[float]:
+    """Ascending heights moved so that neighbours are at least `gap` apart, none above 1, in the same order."""
+    placed: list[float] = []
+    for height in heights:
+        placed.append(max(height, placed[-1] + gap) if placed else height)
+    ceiling = 1.0
+    for place in range(len(placed) - 1, -1, -1):
+        placed[place] = min(placed[place], ceiling)
+        ceiling = placed[place] - gap
+    return placed
+
+
+def _points(comparison: Comparison, safety: Column, utility: Column) -> list[Point]:
+    palette = colours(comparison)
+    points = []
+    for arm in comparison.arms:
+        horizontal = interval(comparison.estimates.get((arm.name, utility.key)))
+        vertical = interval(comparison.estimates.get((arm.name, safety.key)))
+        if horizontal and vertical:
+            points.append(Point(arm.name, palette[arm.name], horizontal, vertical))
+    return points
+
+
+def _plot(pairing: str, points: Sequence[Point]) -> Plot:
+    def draw(figure: "Figure") -> None:
+        axes = figure.add_subplot(xlabel="utility", ylabel="safety")
+        axes.set_xlim(*_limits([point.utility for point in points]))
+        axes.set_ylim(*_limits([point.safety for point in points]))
+        axes.locator_params(nbins=6)
+        _draw_harmonic_means(axes)
+        for point in points:
+            _draw_point(axes, point)
+        _draw_names(axes, points)
+
+    told = (f"{point.name}: safety {point.safety.value:.3f}, utility {point.utility.value:.3f}" for point in points)
+    svg = drawn(pairing, 6.4, 4.2, draw, f"Safety over utility on {pairing}. {'; '.join(told)}")
+    return Plot("Safety against utility", pairing, svg)
+
+
+def _limits(ranges: Sequence[Range]) -> tuple[float, float]:
+    ends = [end for one in ranges for end in one]
+    margin = max(0.02, 0.08 * (max(ends) - min(ends)))
+    return min(ends) - margin, max(ends) + margin
+
+
+def _draw_harmonic_means(axes: "Axes") -> None:
+    """Lines of equal SU-F1 = 2SU / (S + U), behind the points."""
+    import numpy as np
+
+    utility, safety = np.meshgrid(np.linspace(*axes.get_xlim(), 80), np.linspace(*axes.get_ylim(), 80))
+    harmonic_mean = 2 * utility * safety / np.maximum(utility + safety, 1e-9)
+    lines = axes.contour(utility, safety, harmonic_mean, levels=6, colors=GRID, linewidths=0.8)
+    axes.clabel(lines, fontsize=8, fmt="%.2f", colors=INK)
+
+
+def _draw_point(axes: "Axes", point: Point) -> None:
+    axes.errorbar(
+        point.utility.value,
+        point.safety.value,
+        xerr=point.utility.errors,
+        yerr=point.safety.errors,
+        fmt="o",
+        color=point.colour,
+        markersize=7,
+        elinewidth=1.4,
+    )
+
+
+def _draw_names(axes: "Axes", points: Sequence[Point]) -> None:
+    """Names stand on a rail at the right, in the order of the points' heights, pushed apart where they would touch."""
+    low, high = axes.get_ylim()
+    ordered = sorted(points, key=lambda point: (point.safety.value, point.name))
+    heights = apart([(point.safety.value - low) / (high - low) for point in ordered], gap=0.065)
+    for point, height in zip(ordered, heights, strict=True):
+        axes.annotate(
+            short(point.name),
+            xy=(point.utility.value, point.safety.value),
+            xytext=(1.03, height),
+            textcoords="axes fraction",
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": point.colour, "alpha": 0.45, "linewidth": 0.8, "shrinkB": 5},
+        )

@@ -1,0 +1,127 @@
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports import html
+from reports.base import Comparison
+from reports.browser import script_json
+from reports.foreign import visible
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner),
+    max_leaves=10,
+)
+
+
+class Page(HTMLParser):
+    """Notes tags, attributes, and the text of every script."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.scripts: list[str] = []
+        self.is_script = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        self.is_script = tag == "script"
+
+    def handle_endtag(self, tag: str) -> None:
+        self.is_script = self.is_script and tag != "script"
+
+    def handle_data(self, data: str) -> None:
+        if self.is_script:
+            self.scripts.append(data)
+
+
+@pytest.fixture
+def text(comparison: Comparison) -> str:
+    return html.render(comparison)
+
+
+@pytest.fixture
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def samples(page: Page) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(page.scripts[0])
+    return data
+
+
+def test_hostile_text_makes_no_element_and_no_handler(page: Page) -> None:
+    assert "img" not in page.tags
+    assert page.tags.count("script") == 2
+    assert [name for name, _ in page.attributes if name.startswith("on")] == []
+
+
+def test_the_page_refers_to_nothing_outside_itself(page: Page, text: str) -> None:
+    references = [value for name, value in page.attributes if name in ("src", "href", "xlink:href", "action", "data")]
+    assert all(value.startswith("#") for value in references)
+    assert "@import" not in text
+    assert re.findall(r"url\((?!#)", text) == []
+
+
+def test_the_policy_admits_no_network_and_only_our_own_script(page: Page) -> None:
+    policy = next(value for name, value in page.attributes if name == "content" and "default-src" in value)
+    digest = base64.b64encode(hashlib.sha256(page.scripts[1].encode()).digest()).decode()
+    assert "default-src 'none'" in policy
+    assert f"script-src 'sha256-{digest}'" in policy
+
+
+def test_every_sample_comes_back_from_the_page(comparison: Comparison, page: Page) -> None:
+    data = samples(page)
+    told = [(r["arm"], r["seed"], r["text"], data["prompts"][r["prompt"]]["text"]) for r in data["replies"]]
+    assert told == [(s.arm, s.seed, visible(s.reply), s.prompt) for s in comparison.samples]
+
+
+def test_a_prompt_is_stored_once_for_all_arms_and_seeds(comparison: Comparison, page: Page) -> None:
+    prompts = {(sample.benchmark, sample.prompt_id) for sample in comparison.samples}
+    assert len(samples(page)["prompts"]) == len(prompts) < len(comparison.samples)
+
+
+@given(JSON_VALUES)
+def test_script_json_reads_back_and_cannot_end_its_element(value: object) -> None:
+    written = script_json(value)
+    assert json.loads(written) == value
+    assert not set(written) & set("<>&\u2028\u2029")
+
+
+def test_replies_are_only_ever_written_as_text(page: Page) -> None:
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", page.scripts[1])
+
+
+def test_every_plot_says_what_it_shows(page: Page) -> None:
+    labels = [value for name, value in page.attributes if name == "aria-label"]
+    assert "Refusal rate (%) ↑, attacked. default 28.0; neurontune 62.0" in labels
+    assert "Safety over utility on attacked+benign. default: safety 0.640, utility 0.657; " in " ".join(labels)
+    assert page.attributes.count(("role", "img")) == 5
+
+
+def test_no_id_occurs_twice(page: Page) -> None:
+    ids = [value for name, value in page.attributes if name == "id"]
+    assert sorted({value for value in ids if ids.count(value) > 1}) == []
+
+
+def test_the_leaderboard_says_what_differs_clearly_from_default(text: str) -> None:
+    assert '<span class="delta better clear">+34.0</span>' in text
+    assert '<span class="delta worse">+2.0</span>' in text
+
+
+def test_a_failed_arm_is_told_with_its_reason(text: str) -> None:
+    assert "loss is nan\nat step 3 \\u001b[2J|" in text
+
+
+def test_the_command_to_reproduce_is_there(text: str) -> None:
+    assert "<pre><code>equipoise run --model tiny/model_a</code></pre>" in text

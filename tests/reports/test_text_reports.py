@@ -1,0 +1,96 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from reports import markdown, terminal
+from reports.base import Comparison
+from reports.facts import Fact, costs, facts, reproduction
+from reports.foreign import UNSEEN
+from reports.registry import RENDERERS
+
+Golden = Callable[[str, str], None]
+
+
+def test_markdown_is_as_it_was(comparison: Comparison, golden: Golden) -> None:
+    golden("report.md", markdown.render(comparison))
+
+
+def test_terminal_is_as_it_was(comparison: Comparison, golden: Golden) -> None:
+    golden("report.txt", terminal.render(comparison, width=80))
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+def test_no_renderer_lets_an_unseen_character_through(name: str, comparison: Comparison) -> None:
+    text = RENDERERS[name].render(comparison)
+    text.encode("utf-8")
+    assert UNSEEN.findall(text) == []
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+def test_every_renderer_gives_the_same_text_twice(name: str, comparison: Comparison) -> None:
+    assert RENDERERS[name].render(comparison) == RENDERERS[name].render(comparison)
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+def test_every_renderer_copes_with_a_comparison_of_which_nothing_ran(name: str, comparison: Comparison) -> None:
+    empty = replace(comparison, estimates={}, samples=(), columns=(), arms=comparison.arms[:1], provenance={})
+    assert comparison.model in RENDERERS[name].render(empty).replace("\\", "")
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_the_terminal_table_keeps_to_its_width(comparison: Comparison, width: int) -> None:
+    assert max(map(len, terminal.render(comparison, width).splitlines())) <= width
+
+
+def test_a_long_name_is_wrapped_in_the_terminal_and_not_cut(comparison: Comparison) -> None:
+    name = "neurontune-" + "abcdefghij" * 6
+    long = replace(comparison, arms=(comparison.arms[0], replace(comparison.arms[1], name=name)))
+    lines = terminal.render(long, 80).splitlines()
+    assert name in "".join(line.split(" ")[0] for line in lines)
+
+
+def test_every_row_of_a_markdown_table_has_as_many_cells_as_its_header(comparison: Comparison) -> None:
+    tables = [block for block in markdown.render(comparison).split("\n\n") if block.startswith("|")]
+    for table in tables:
+        counts = {line.replace("\\\\", "").replace("\\|", "").count("|") for line in table.splitlines()}
+        assert len(counts) == 1
+    assert len(tables) >= 3
+
+
+def test_numbers_agree_between_all_renderers(comparison: Comparison) -> None:
+    for name in RENDERERS:
+        text = RENDERERS[name].render(comparison)
+        assert "62.0" in text and "57.0-67.0" in text and "0.711" in text
+
+
+def test_nested_settings_are_told_leaf_by_leaf() -> None:
+    assert facts({"a": {"b": 1, "c": [1, 2]}, "d": "text", "e": {}}) == [
+        Fact("a.b", "1"),
+        Fact("a.c", "[1, 2]"),
+        Fact("d", "text"),
+        Fact("e", "{}"),
+    ]
+
+
+def test_costs_carry_units_and_compare_speed_with_default(comparison: Comparison) -> None:
+    fast = replace(comparison.arms[0], cost={"tokens_per_second": 160.0})
+    assert [fact.text for fact in costs(comparison.arms[1], fast)] == [
+        "15.0 s",
+        "1,200",
+        "3 MiB",
+        "80.0 tokens/s (0.50 of default)",
+    ]
+
+
+def test_a_command_may_be_recorded_as_words(comparison: Comparison) -> None:
+    assert reproduction(replace(comparison, provenance={"command": ["equipoise", "run"]})) == "equipoise run"
+
+
+def test_the_registry_is_there_without_plots_and_templates() -> None:
+    code = (
+        "import sys, reports.registry; print({'matplotlib', 'jinja2', 'numpy', 'torch', 'pandas'} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
