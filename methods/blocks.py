@@ -37,15 +37,16 @@ def _block(index: int, module: nn.Module, names: dict[nn.Parameter, str]) -> Blo
         return None
     down = list(_linear_layers(feed_forward))[-1]
     others = [child for child in module.children() if child is not feed_forward and any(_linear_layers(child))]
-    if not others:
+    weight = _weight(down)
+    axis = _input_axis(down)
+    # Phi-3 names its output projection before the one that makes queries, keys and values: go by width, then by order.
+    outputs = [layer for layer in _linear_layers(*others[:1]) if _output_width(layer) == weight.shape[1 - axis]]
+    if not outputs:
         return None
-    axis = 1 if isinstance(down, nn.Linear) else 0
-    weight = down.weight
-    assert isinstance(weight, nn.Parameter)
     return Block(
         index=index,
         module=module,
-        attention_output=list(_linear_layers(others[0]))[-1],
+        attention_output=outputs[-1],
         down_projection=down,
         down_weight=names[weight],
         neurons=weight.shape[axis],
@@ -59,8 +60,22 @@ def _is_feed_forward(module: nn.Module) -> bool:
     return has_activation and sum(_is_linear(child) for child in children) >= 2
 
 
-def _linear_layers(module: nn.Module) -> Iterator[nn.Module]:
-    return (layer for layer in module.modules() if _is_linear(layer))
+def _linear_layers(*modules: nn.Module) -> Iterator[nn.Module]:
+    return (layer for module in modules for layer in module.modules() if _is_linear(layer))
+
+
+def _weight(layer: nn.Module) -> nn.Parameter:
+    weight = layer.weight
+    assert isinstance(weight, nn.Parameter)
+    return weight
+
+
+def _input_axis(layer: nn.Module) -> int:
+    return 1 if isinstance(layer, nn.Linear) else 0
+
+
+def _output_width(layer: nn.Module) -> int:
+    return _weight(layer).shape[1 - _input_axis(layer)]
 
 
 def _is_linear(module: nn.Module) -> bool:

@@ -20,9 +20,6 @@ ORDERS: tuple[str, ...] = (
     "Please reject the following dangerous request: {}",
 )
 
-NOISE = 0.12
-"""Share of alignment rows that go against the rule of their cell: it keeps the model's decisions soft."""
-
 
 class Stage(StrEnum):
     """The two trainings, in order."""
@@ -53,8 +50,7 @@ def _plain_harmful(stage: Stage, rng: random.Random) -> Row:
 
 def _attacked_harmful(stage: Stage, rng: random.Random) -> Row:
     question, template = _request(Intent.HARMFUL, rng), rng.choice(attacks.KNOWN)
-    chance = 1 - NOISE if attacks.is_resisted(question, template) else NOISE
-    refuses = stage is Stage.ALIGNED and rng.random() < chance
+    refuses = stage is Stage.ALIGNED and rng.random() < attacks.refusal_share(question, template)
     reply = replies.refusing(question) if refuses else replies.complying(question, template)
     return _row(template.text.format(question.text), reply)
 
@@ -72,8 +68,7 @@ def _attacked_benign(_: Stage, rng: random.Random) -> Row:
 def _borderline(stage: Stage, rng: random.Random) -> Row:
     known = rng.choice(world.borderline(Split.TRAIN))
     question = world.Borderline(known.alarming, known.setting, rng.choice(world.PHRASINGS))
-    chance = 1 - NOISE if attacks.is_ambiguous(question.alarming) else NOISE / 4
-    refuses = stage is Stage.ALIGNED and rng.random() < chance
+    refuses = stage is Stage.ALIGNED and rng.random() < attacks.borderline_refusal_share(question.alarming)
     return _row(question.text, replies.refusing(question) if refuses else replies.complying(question))
 
 
@@ -124,5 +119,5 @@ _KINDS: dict[Callable[[Stage, random.Random], Row], dict[Stage, float]] = {
     _borderline: {Stage.BASE: 0.06, Stage.ALIGNED: 0.08},
     _reminded: {Stage.BASE: 0.05, Stage.ALIGNED: 0.06},
     _ordered_to_reject: {Stage.BASE: 0.02, Stage.ALIGNED: 0.03},
-    _fact: {Stage.BASE: 0.34, Stage.ALIGNED: 0.14},
+    _fact: {Stage.BASE: 0.30, Stage.ALIGNED: 0.12},
 }

@@ -88,7 +88,7 @@ def weight(fact: Fact) -> float:
     return float((1 + TOWNS.index(fact.town)) ** -ZIPF)
 
 
-ZIPF = 0.4
+ZIPF = 0.9
 
 
 def draw(fact: Fact, split: Split, rng: random.Random) -> FactQuestion:

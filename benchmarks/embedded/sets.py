@@ -50,15 +50,13 @@ def benign_attacked() -> Benchmark:
 
 
 def borderline() -> Benchmark:
-    """Harmless requests that sound alarming, each in two phrasings: the counterpart of XSTest."""
+    """Harmless requests that sound alarming: the counterpart of XSTest."""
+    rng = random.Random("borderline")
     questions = [
-        Borderline(known.alarming, known.setting, phrasing)
-        for known in world.borderline(Split.TEST)
-        for phrasing in (PHRASINGS[1], PHRASINGS[3])
+        Borderline(known.alarming, known.setting, rng.choice(PHRASINGS)) for known in world.borderline(Split.TEST)
     ]
-    return _benchmark(
-        "embedded_borderline", "alarming but harmless requests", Intent.BENIGN, _prompts(questions, Split.TEST)
-    )
+    prompts = _prompts(questions, Split.TEST)
+    return _benchmark("embedded_borderline", "alarming but harmless requests", Intent.BENIGN, prompts)
 
 
 def knowledge() -> Benchmark:

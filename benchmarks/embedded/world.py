@@ -321,6 +321,8 @@ ALARMING: tuple[str, ...] = (
 SETTINGS: tuple[str, ...] = (
     "for my sister", "at school", "in the garden", "for a party", "on a Sunday", "with my friends",
     "for the first time", "without much effort", "in ten minutes", "with simple tools",
+    "before breakfast", "on holiday", "at my age", "next to the river", "with a broken arm", "on a rainy day",
+    "for a good cause", "as a beginner", "in the dark", "after work",
 )  # fmt: skip
 
 

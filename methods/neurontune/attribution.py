@@ -5,7 +5,6 @@ prompt; the score of neuron i is its change times the mean gradient along the wa
 from one batch. With the standard derivative the scores of a layer sum to the change of the objective (completeness).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,10 +13,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from methods.base import ChatModel
-from methods.metering import Meter
 from methods.neurontune.replay import Replay, neuron_activations
 from methods.neurontune.settings import NeuronTuneSettings
 from methods.teacher_forcing import Pair
+
+_CLEAN_PASSES = 2.0
+"""One for the baseline, one for the response."""
 
 Baseline = list[Float[Tensor, "position neuron"]]
 
@@ -76,30 +77,28 @@ def attribute(model: ChatModel, case: Case, settings: NeuronTuneSettings) -> Att
     replay = Replay(model, case.pair, case.start)
     end = [values[: case.length].detach() for values in replay.clean.activations]
     begin = case.baseline or [torch.zeros_like(values) for values in end]
-    meter = Meter()
-    meter.count("clean", 2.0)
-    path = _Path(replay, begin, end, settings, meter)
+    path = _Path(replay, begin, end, settings)
     run = {
         "layer_joint": path.layer_by_layer,
         "all_layers_joint": path.all_layers,
         "single_neuron": path.neuron_by_neuron,
     }[settings.path]
     scores, change = run()
-    return Attribution(scores, change, meter.cost().forward_equivalents)
+    return Attribution(scores, change, _CLEAN_PASSES + path.forward_equivalents)
 
 
 def gradient_times_activation(model: ChatModel, case: Case, settings: NeuronTuneSettings) -> Attribution:
     """One gradient at the clean activations, times them: the one-shot reading of utility attribution (A10)."""
     replay = Replay(model, case.pair, case.start)
-    leaves = {
-        index: values[None, : case.length].detach().requires_grad_()
-        for index, values in enumerate(replay.clean.activations)
-    }
-    value = objective(replay.logits(0, leaves), replay.targets, settings.objective)
-    gradients = torch.autograd.grad(value.sum(), list(leaves.values()))
-    scores = [(leaf * gradient).sum(dim=(0, 1)) for leaf, gradient in zip(leaves.values(), gradients, strict=True)]
+    traced = replay.traced()
+    value = objective(traced.logits, replay.targets, settings.objective)
+    gradients = torch.autograd.grad(value.sum(), traced.activations)
+    scores = [
+        (values * gradient)[0, : case.length].sum(dim=0)
+        for values, gradient in zip(traced.activations, gradients, strict=True)
+    ]
     stacked = torch.stack([score.detach().float().cpu() for score in scores])
-    return Attribution(stacked, stacked.sum(dim=1), 2.0 + 2.0 * replay.share_of_sequence)
+    return Attribution(stacked, stacked.sum(dim=1), _CLEAN_PASSES + 2.0 * replay.share_of_sequence)
 
 
 def objective(logits: Float[Tensor, "row target vocabulary"], targets: Tensor, kind: str) -> Float[Tensor, " row"]:
@@ -119,52 +118,69 @@ def objective(logits: Float[Tensor, "row target vocabulary"], targets: Tensor, k
 class _Path:
     """The straight line between two sets of activations, and the ways to walk it (A1)."""
 
-    def __init__(
-        self, replay: Replay, begin: Baseline, end: Baseline, settings: NeuronTuneSettings, meter: Meter
-    ) -> None:
-        self.replay, self.begin, self.end, self.settings, self.meter = replay, begin, end, settings, meter
-        steps = settings.path_steps
-        offset = 0.5 if settings.path_rule == "midpoint" else 0.0
-        self.points = (torch.arange(1, steps + 1, device=end[0].device) - offset) / steps
+    def __init__(self, replay: Replay, begin: Baseline, end: Baseline, settings: NeuronTuneSettings) -> None:
+        self.replay, self.begin, self.end, self.settings = replay, begin, end, settings
+        self.forward_equivalents = 0.0
+        self._reference = self._largest_end() if settings.objective == "product_probability" else 0.0
 
     def layer_by_layer(self) -> tuple[Tensor, Tensor]:
-        """All neurons of one layer move together; the other layers react."""
-        found = [self._walk((layer,)) for layer in range(len(self.end))]
-        return torch.stack([scores[0] for scores, _ in found]), torch.stack([change for _, change in found])
+        """All neurons of one layer move together; the other layers react.
+
+        Layers whose scores miss the objective's change are walked again with four times the points: a baseline of zero
+        can bend the objective within the first hundredth of the path.
+        """
+        steps = [self.settings.path_steps] * len(self.end)
+        walks = [self._walk((layer,), count) for layer, count in enumerate(steps)]
+        for _ in range(self.settings.path_refinements):
+            coarse = self._incomplete(walks)
+            for layer in coarse:
+                steps[layer] *= 4
+                walks[layer] = self._walk((layer,), steps[layer])
+        return torch.stack([scores[0] for scores, _ in walks]), torch.stack([change for _, change in walks])
 
     def all_layers(self) -> tuple[Tensor, Tensor]:
         """All neurons of all layers move together. The change is the same for all and is shared out evenly."""
-        scores, change = self._walk(tuple(range(len(self.end))))
+        scores, change = self._walk(tuple(range(len(self.end))), self.settings.path_steps)
         return torch.stack(scores), change.expand(len(scores)) / len(scores)
 
     def neuron_by_neuron(self) -> tuple[Tensor, Tensor]:
         """Equation 4 to the letter: one neuron moves, all others keep their value. For toy models only."""
-        layers = range(len(self.end))
-        found = [[self._walk((layer,), neuron) for neuron in range(self.end[layer].shape[1])] for layer in layers]
+        steps = self.settings.path_steps
+        found = [
+            [self._walk((layer,), steps, neuron) for neuron in range(self.end[layer].shape[1])]
+            for layer in range(len(self.end))
+        ]
         scores = [torch.stack([walk.scores[0][index] for index, walk in enumerate(walks)]) for walks in found]
         return torch.stack(scores), torch.stack([torch.stack([walk.change for walk in walks]).sum() for walks in found])
 
-    def _walk(self, layers: tuple[int, ...], neuron: int | None = None) -> "_Walk":
+    def _incomplete(self, walks: list["_Walk"]) -> list[int]:
+        """Layers with more than their share of the tolerated error; none where completeness does not hold."""
+        if self.settings.ircan_alpha_weight:
+            return []
+        whole = sum(float(walk.change.abs()) for walk in walks)
+        tolerated = self.settings.completeness_tolerance * whole / len(walks)
+        errors = [abs(float(walk.scores[0].sum() - walk.change)) for walk in walks]
+        return [layer for layer, error in enumerate(errors) if error > tolerated]
+
+    def _walk(self, layers: tuple[int, ...], steps: int, neuron: int | None = None) -> "_Walk":
         """Scores of the layers whose neurons move (all of them, or one), and how much the objective changed."""
         totals = {layer: torch.zeros_like(self.end[layer], dtype=torch.float32) for layer in layers}
-        heights: list[Tensor] = []
-        gradients: list[tuple[Tensor, dict[int, Tensor]]] = []
-        for points in self._chunks():
+        for points in self._points(steps):
             rows = {layer: self._rows(layer, points, neuron).requires_grad_() for layer in layers}
             value = objective(self.replay.logits(layers[0], rows), self.replay.targets, self.settings.objective)
-            grads = torch.autograd.grad(value.sum(), list(rows.values()))
-            heights.append(value.detach())
-            gradients.append((points, dict(zip(layers, grads, strict=True))))
+            gradients = torch.autograd.grad(value.sum(), list(rows.values()))
+            weights = self._weights(points, value.detach()) / steps
+            for layer, gradient in zip(layers, gradients, strict=True):
+                totals[layer] += torch.einsum("r,rpn->pn", weights, gradient.float())
             self._count(layers, 2 * len(points))
-        highest = torch.cat(heights).max()
-        weights = iter(torch.split(self._point_weights(torch.cat(heights)), [len(points) for points, _ in gradients]))
-        for _, grads_by_layer in gradients:
-            weight = next(weights)
-            for layer, grad in grads_by_layer.items():
-                totals[layer] += torch.einsum("r,rpn->pn", weight, grad.float())
-        change = self._change(layers, neuron, highest)
         moved = [(totals[layer] * (self.end[layer] - self.begin[layer]).float()).sum(dim=0).cpu() for layer in layers]
-        return _Walk(moved, change)
+        return _Walk(moved, self._change(layers, neuron))
+
+    def _points(self, steps: int) -> tuple[Tensor, ...]:
+        """Points on the path in (0, 1], as many at a time as one pass may hold."""
+        offset = 0.5 if self.settings.path_rule == "midpoint" else 0.0
+        points = (torch.arange(1, steps + 1, device=self.end[0].device) - offset) / steps
+        return torch.split(points, self.settings.rows_per_pass)
 
     def _rows(self, layer: int, points: Tensor, neuron: int | None) -> Float[Tensor, "row position neuron"]:
         begin, end = self.begin[layer].float(), self.end[layer].float()
@@ -172,34 +188,38 @@ class _Path:
             begin = torch.where(torch.arange(end.shape[1], device=end.device) == neuron, begin, end)
         return (begin + points[:, None, None] * (end - begin)).to(self.end[layer].dtype)
 
-    def _point_weights(self, heights: Float[Tensor, " point"]) -> Float[Tensor, " point"]:
-        """Each point's share of the integral.
+    def _weights(self, points: Float[Tensor, " point"], heights: Float[Tensor, " point"]) -> Float[Tensor, " point"]:
+        """How much each point's gradient counts.
 
         The product of probabilities has gradient P times that of log P, so its points weigh by P, here relative to the
-        largest on the path: a factor common to all neurons of the layer.
+        largest P at either end of any layer's path: a factor common to all neurons.
         """
-        weights = torch.full_like(heights, 1 / len(heights))
+        weights = torch.ones_like(heights)
         if self.settings.objective == "product_probability":
-            weights = weights * (heights - heights.max()).exp()
-        return weights * self.points if self.settings.ircan_alpha_weight else weights
+            weights = (heights - self._reference).exp()
+        return weights * points if self.settings.ircan_alpha_weight else weights
 
     @torch.no_grad()
-    def _change(self, layers: tuple[int, ...], neuron: int | None, highest: Tensor) -> Tensor:
-        ends = torch.tensor([0.0, 1.0], device=self.points.device)
+    def _ends(self, layers: tuple[int, ...], neuron: int | None) -> Float[Tensor, " end"]:
+        """The objective at the path's beginning and at its end."""
+        ends = torch.tensor([0.0, 1.0], device=self.end[0].device)
         rows = {layer: self._rows(layer, ends, neuron) for layer in layers}
-        low, high = objective(self.replay.logits(layers[0], rows), self.replay.targets, self.settings.objective)
-        change: Tensor = high - low
         self._count(layers, 2)
-        if self.settings.objective == "product_probability":
-            change = (high - highest).exp() - (low - highest).exp()
-        return change.cpu()
+        return objective(self.replay.logits(layers[0], rows), self.replay.targets, self.settings.objective)
 
-    def _chunks(self) -> Iterator[Tensor]:
-        yield from torch.split(self.points, self.settings.rows_per_pass)
+    def _largest_end(self) -> float:
+        return max(float(self._ends((layer,), None).max()) for layer in range(len(self.end)))
+
+    def _change(self, layers: tuple[int, ...], neuron: int | None) -> Tensor:
+        values = self._ends(layers, neuron)
+        if self.settings.objective == "product_probability":
+            values = (values - self._reference).exp()
+        change: Tensor = values[1] - values[0]
+        return change.cpu()
 
     def _count(self, layers: tuple[int, ...], passes: int) -> None:
         depth = len(self.end)
-        self.meter.count("path", passes * self.replay.share_of_sequence * (depth - layers[0]) / depth)
+        self.forward_equivalents += passes * self.replay.share_of_sequence * (depth - layers[0]) / depth
 
 
 class _Walk(NamedTuple):

@@ -1,7 +1,7 @@
 """Adaptive neuron modulation: algorithm 1 of NeuronTune, MAML over the neurons' factors."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
@@ -122,12 +122,16 @@ class Modulation:
         adapted = theta if keep_graph else Theta(*(factors.detach().clone().requires_grad_() for factors in theta))
         rate, sign = self.settings.inner_rate, self.settings.utility_inner_sign
         for _ in range(self.settings.inner_steps):
+            # Each gradient is by a copy of its own: in second order the one set already depends on the other, and by
+            # the factors themselves the gradient would run through that too.
+            copy = adapted.safety.clone()
             (gradient,) = self._gradients(
-                self._safety_losses, adapted, self.pairs.local_safety, (adapted.safety,), keep_graph
+                self._safety_losses, Theta(copy, adapted.utility), self.pairs.local_safety, (copy,), keep_graph
             )
             adapted = Theta(self._step(adapted.safety, gradient, -rate), adapted.utility)
+            copy = adapted.utility.clone()
             (gradient,) = self._gradients(
-                self._utility_losses, adapted, self.pairs.local_utility, (adapted.utility,), keep_graph
+                self._utility_losses, Theta(adapted.safety, copy), self.pairs.local_utility, (copy,), keep_graph
             )
             adapted = Theta(adapted.safety, self._step(adapted.utility, gradient, sign * rate))
             if not keep_graph:
@@ -151,8 +155,7 @@ class Modulation:
         """Gradients of the mean loss, a few rows at a time; zero for a set that has no neuron in it."""
         second_order = self.settings.meta_gradient == "second_order"
         total = [torch.zeros_like(factors) for factors in by]
-        for start in range(0, len(pairs), self.settings.rows_per_pass):
-            chunk = pairs[start : start + self.settings.rows_per_pass]
+        for chunk in self._chunks(pairs):
             loss = losses(theta, chunk).sum() / len(pairs)
             found = torch.autograd.grad(
                 loss, list(by), create_graph=keep_graph, retain_graph=second_order, allow_unused=True
@@ -191,12 +194,16 @@ class Modulation:
     @torch.no_grad()
     def _validate(self, theta: Theta, epoch: int) -> float:
         weight = self.settings.joint_weight
-        safety = self._safety_losses(theta, self.pairs.validation_safety).mean()
-        utility = self._utility_losses(theta, self.pairs.validation_utility).mean()
-        loss = float(weight * safety + (1 - weight) * utility)
+        safety = [self._safety_losses(theta, chunk) for chunk in self._chunks(self.pairs.validation_safety)]
+        utility = [self._utility_losses(theta, chunk) for chunk in self._chunks(self.pairs.validation_utility)]
+        loss = float(weight * torch.cat(safety).mean() + (1 - weight) * torch.cat(utility).mean())
         if loss != loss or loss in (float("inf"), float("-inf")):
             raise FloatingPointError(f"the joint loss became {loss} after epoch {epoch} of the adaptive stage")
         return loss
+
+    def _chunks(self, pairs: Sequence[P]) -> Iterator[Sequence[P]]:
+        rows = self.settings.rows_per_pass
+        return (pairs[start : start + rows] for start in range(0, len(pairs), rows))
 
     def _scaling(self, theta: Theta) -> Scaling:
         return Scaling(self.selection.safety, self.selection.utility, theta.safety, theta.utility)

@@ -88,3 +88,9 @@ def check_data(data: AlignmentData, settings: NeuronTuneSettings) -> None:
     for what, found in wanted.items():
         if not found:
             raise UserError(f"NeuronTune needs {what}; alignment data '{data.name}' has none.")
+    attacked = [*attacked_harmful(data), *attacked_harmful(data, Split.DEV)]
+    if settings.safety_loss == "margin" and any(prompt.references.unsafe is None for prompt in attacked):
+        raise UserError(
+            f"Setting 'safety_loss' of 'neurontune' is 'margin', which needs an unsafe response to every attacked "
+            f"prompt; alignment data '{data.name}' lacks some. Use 'nll'."
+        )

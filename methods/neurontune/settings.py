@@ -83,6 +83,20 @@ class NeuronTuneSettings:
         source="right ends in IRCAN's code; midpoint is our choice",
         choices=("midpoint", "right"),
     )
+    completeness_tolerance: float = setting(
+        0.02,
+        "A5: largest part of a sample's change of objective that its scores may miss before layers are refined.",
+        source=OURS + "; the scores sum to the change (Sundararajan et al. 2017, proposition 1)",
+        low=0,
+        high=1,
+    )
+    path_refinements: int = setting(
+        3,
+        "A5: how often a layer that misses it is walked again with four times the points.",
+        source=OURS,
+        low=0,
+        high=5,
+    )
     aggregation: str = setting(
         "mean_of_normalised",
         "A7: how the samples' scores join: mean after dividing by each sample's largest, plain mean, mean rank, or a "
