@@ -1,7 +1,7 @@
 """Putting it together: the contract of an engine, which loads chat models and says what they can do."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from methods.base import ChatModel, Requirements
 
@@ -20,8 +20,8 @@ class ModelSpec:
 class Engine(Protocol):
     """Loads chat models."""
 
-    name: str
-    offers: Requirements
+    name: ClassVar[str]
+    offers: ClassVar[Requirements]
 
     def load(self, spec: ModelSpec) -> ChatModel:
         """Load a model, ready to answer.

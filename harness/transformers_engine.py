@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers.utils import logging
 
 from benchmarks.errors import UserError
 from harness.base import ModelSpec
@@ -27,6 +28,7 @@ class TransformersEngine:
         Raises:
             UserError: If it cannot be found, has no chat template, or asks for a device or dtype that is not there.
         """
+        logging.disable_progress_bar()  # the run has a display of its own
         device = _device(spec.device)
         dtype = _dtype(spec.dtype, device)
         where = str(MODELS.get(spec.name, spec.name))
@@ -36,7 +38,8 @@ class TransformersEngine:
         except (OSError, ValueError) as error:
             raise _not_loadable(spec.name, error) from error
         _check_chat_template(spec.name, tokenizer)
-        return TransformersModel(spec.name, network.to(device).eval(), tokenizer)
+        network.to(device)  # type: ignore[arg-type] # the stub lost the method's own argument
+        return TransformersModel(spec.name, network, tokenizer)
 
 
 def _device(wanted: str) -> torch.device:

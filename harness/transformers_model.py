@@ -25,7 +25,8 @@ class TransformersModel:
         self.name = name
         self.tokenizer = tokenizer
         self.running: ForwardState | None = None
-        self._network = network.requires_grad_(False).eval()
+        self._network: PreTrainedModel = network.requires_grad_(False)
+        self._network.eval()
 
     @property
     def network(self) -> nn.Module:
@@ -40,12 +41,14 @@ class TransformersModel:
     @property
     def device(self) -> torch.device:
         """Where inputs belong."""
-        return self._network.device
+        device: torch.device = self._network.device
+        return device
 
     @property
     def dtype(self) -> torch.dtype:
         """Of the weights."""
-        return self._network.dtype
+        dtype: torch.dtype = self._network.dtype
+        return dtype
 
     def encode(self, prompt: Prompt) -> PromptTokens:
         """Chat template on; special tokens come from the template alone, so that none is doubled."""
@@ -72,7 +75,9 @@ class TransformersModel:
             eos_token_id=self._stop_ids,
         )
         with self._tracked(prompts, [len(tokens.ids) for tokens in encoded], ids.shape[1]):
-            output = self._network.generate(input_ids=ids, attention_mask=mask, generation_config=config)
+            output = self._network.generate(  # type: ignore[operator] # the base class does not declare it
+                input_ids=ids, attention_mask=mask, generation_config=config
+            )
         seconds = (time.monotonic() - started) / len(prompts)
         written = output[:, ids.shape[1] :].tolist()
         return [self._reply(prompt, row, seconds) for prompt, row in zip(prompts, written, strict=True)]

@@ -23,7 +23,10 @@ class Batch(NamedTuple):
 
     ids: Int[Tensor, "row token"]
     mask: Int[Tensor, "row token"]
-    is_reply: Bool[Tensor, "row token"]
+    targets: Int[Tensor, "row target"]
+    """The last columns of `ids`, from the first that holds a reply token in any row."""
+    is_reply: Bool[Tensor, "row target"]
+    """Which of the targets are reply tokens of their row."""
 
 
 def encode_pair(model: ChatModel, prompt: Prompt, reply: str) -> Pair:
@@ -39,17 +42,20 @@ def collate(pairs: Sequence[Pair], device: torch.device) -> Batch:
     column = torch.arange(width, device=device)[None, :]
     starts = torch.tensor([len(pair.prompt) for pair in pairs], device=device)[:, None]
     ends = torch.tensor([len(row) for row in rows], device=device)[:, None]
-    return Batch(ids, (column < ends).long(), (column >= starts) & (column < ends))
+    first = min(len(pair.prompt) for pair in pairs)
+    is_reply = (column >= starts) & (column < ends)
+    return Batch(ids, (column < ends).long(), ids[:, first:], is_reply[:, first:])
 
 
-def reply_logits(model: ChatModel, batch: Batch) -> Float[Tensor, "row token vocabulary"]:
-    """Logits that predict each token from those before it; the first token has none, so rows are one shorter."""
-    logits: Tensor = model.network(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).logits
+def reply_logits(model: ChatModel, batch: Batch) -> Float[Tensor, "row target vocabulary"]:
+    """Logits that predict each target from the tokens before it; none are computed for the prompts they share."""
+    keep = batch.targets.shape[1] + 1
+    output = model.network(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=keep)
+    logits: Tensor = output.logits
     return logits[:, :-1]
 
 
-def negative_log_likelihood(logits: Float[Tensor, "row token vocabulary"], batch: Batch) -> Float[Tensor, " row"]:
+def negative_log_likelihood(logits: Float[Tensor, "row target vocabulary"], batch: Batch) -> Float[Tensor, " row"]:
     """Mean over each row's reply tokens of -log p, in nats."""
-    wanted = batch.is_reply[:, 1:]
-    losses = torch.nn.functional.cross_entropy(logits.float().transpose(1, 2), batch.ids[:, 1:], reduction="none")
-    return (losses * wanted).sum(dim=1) / wanted.sum(dim=1)
+    losses = torch.nn.functional.cross_entropy(logits.float().transpose(1, 2), batch.targets, reduction="none")
+    return (losses * batch.is_reply).sum(dim=1) / batch.is_reply.sum(dim=1)

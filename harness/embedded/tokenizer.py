@@ -6,7 +6,7 @@ Built with the `tokenizers` library as a unigram model whose pieces are given, n
 
 from collections.abc import Iterable
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from benchmarks.embedded import attacks, curriculum, facts, replies, world
@@ -21,15 +21,17 @@ CHAT_TEMPLATE = (
 
 
 def build() -> PreTrainedTokenizerFast:
-    """A tokenizer that knows every word of the embedded world, deterministic and lossless on any text."""
+    """A tokenizer that knows every word of the embedded world, deterministic and lossless.
+
+    Two things do not survive: U+2581, which stands for the space, and the names of its own special tokens.
+    """
     special = [PAD, BEGIN, END, *ROLES]
     byte_pieces = [f"<0x{byte:02X}>" for byte in range(256)]
     pieces = [(piece, 0.0) for piece in special] + [(piece, -20.0) for piece in byte_pieces]
     pieces += [(word, -1.0) for word in sorted(_words())]
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=0, byte_fallback=True))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Metaspace(prepend_scheme="always", split=False), pre_tokenizers.Split(_WORD, "isolated")]
-    )
+    tokenizer.normalizer = _normalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(_WORD, "isolated")
     tokenizer.decoder = decoders.Sequence(
         [decoders.ByteFallback(), decoders.Fuse(), decoders.Replace("▁", " "), decoders.Strip(" ", 1, 0)]
     )
@@ -42,10 +44,13 @@ def build() -> PreTrainedTokenizerFast:
 
 
 def _words() -> set[str]:
-    splitter = pre_tokenizers.Sequence(
-        [pre_tokenizers.Metaspace(prepend_scheme="always", split=False), pre_tokenizers.Split(_WORD, "isolated")]
-    )
-    return {piece for text in _texts() for piece, _ in splitter.pre_tokenize_str(text)}
+    normalizer, splitter = _normalizer(), pre_tokenizers.Split(_WORD, "isolated")
+    return {piece for text in _texts() for piece, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text))}
+
+
+def _normalizer() -> normalizers.Normalizer:
+    """A visible space before the text and for every space in it: a text that begins with one keeps its own."""
+    return normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
 
 
 def _texts() -> Iterable[str]:

@@ -72,7 +72,7 @@ def train(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, stage: St
             logits = model(input_ids=ids).logits[:, :-1]
         loss = nn.functional.cross_entropy(logits.float().flatten(0, 1), labels[:, 1:].flatten())
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         schedule.step()
@@ -103,9 +103,10 @@ def main(
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     """Write a bfloat16 checkpoint with tokenizer; the model itself is left in float32, rounded to what was written."""
-    model.to(torch.bfloat16).save_pretrained(folder)
+    model.bfloat16()
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    model.to(torch.float32)
+    model.float()
 
 
 def _rate(step: int, course: Course) -> float:

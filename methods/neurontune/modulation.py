@@ -182,8 +182,7 @@ class Modulation:
         with scaled(self.model, self._scaling(theta)):
             modified = torch.log_softmax(reply_logits(self.model, batch).float(), dim=-1)
         divergence = (unmodified.exp() * (unmodified - modified)).sum(dim=-1)
-        wanted = batch.is_reply[:, 1:]
-        return (divergence * wanted).sum(dim=1) / wanted.sum(dim=1)
+        return (divergence * batch.is_reply).sum(dim=1) / batch.is_reply.sum(dim=1)
 
     def _likelihood_losses(self, theta: Theta, pairs: Sequence[Pair]) -> Float[Tensor, " row"]:
         batch = collate(pairs, self.model.device)

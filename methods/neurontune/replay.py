@@ -113,7 +113,7 @@ def neuron_activations(model: ChatModel, pair: Pair, positions: slice) -> list[F
     return [values[0, positions] for values in seen]
 
 
-class _SharedPrefixLayer(DynamicLayer):  # type: ignore[no-untyped-call]
+class _SharedPrefixLayer(DynamicLayer):
     """Keys and values of one row that any number of rows may stand on; nothing is ever added to it."""
 
     def __init__(self, keys: Tensor, values: Tensor) -> None:

@@ -1,0 +1,5 @@
+"""`python -m harness` is `equipoise`."""
+
+from harness.cli import main
+
+main()

@@ -1,0 +1,150 @@
+"""Filling one cell: the replies of an arm to a benchmark, and how surprising they are to the unmodified model."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.base import Benchmark, Kind, Prompt, Reply
+from harness import ledger
+from harness.batching import BatchSize, in_batches
+from harness.fitting import NotFiniteError
+from harness.progress import Display
+from harness.records import reply_to_json
+from harness.storage import writing
+from methods.base import ChatModel, GenerationSettings
+
+SCORED_TOKENS = 256
+"""Of a reply, from its start: a long loop would otherwise drown what was said before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A benchmark with its prompts in the order of work: longest first, so that memory trouble shows at once."""
+
+    benchmark: Benchmark
+    prompts: tuple[Prompt, ...]
+
+    @classmethod
+    def of(cls, benchmark: Benchmark, model: ChatModel) -> "Ordered":
+        """By prompt tokens of the unmodified model, so that every arm's batches are the same."""
+        lengths = {prompt.id: len(model.encode(prompt).ids) for prompt in benchmark.prompts}
+        return cls(benchmark, tuple(sorted(benchmark.prompts, key=lambda prompt: -lengths[prompt.id])))
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One file to fill."""
+
+    questions: Ordered
+    path: Path
+    size: BatchSize
+    display: Display
+    name: str
+    """For the display."""
+
+
+def answer(model: ChatModel, job: Job, settings: GenerationSettings) -> None:
+    """Generate the replies that the file lacks and append them, batch by batch.
+
+    Raises:
+        NotFiniteError: If an option's log-probability is NaN or infinite.
+        StorageError: If the disk refuses.
+    """
+
+    def work(batch: list[Prompt]) -> list[Reply]:
+        if job.questions.benchmark.kind is Kind.MULTIPLE_CHOICE:
+            return _choose(model, batch)
+        return _checked(batch, model.generate(batch, settings))
+
+    prompts = job.questions.prompts
+    done = _recovered(job)
+    with job.display.stage(job.name, len(done), len(prompts)) as advance:
+        for replies in in_batches(prompts, lambda prompt: prompt.id in done, job.size, work):
+            _append(job, (reply_to_json(reply) for reply in replies))
+            advance(len(replies))
+
+
+def score(model: ChatModel, job: Job, replies_path: Path) -> None:
+    """Append the surprise of every reply that says something and has none yet; `model` is the unmodified one.
+
+    Raises:
+        NotFiniteError: If a log-probability is NaN or infinite.
+        StorageError: If the disk refuses.
+    """
+    texts = {key: str(record["text"]) for key, record in ledger.read(replies_path).records.items()}
+    pairs = [(prompt, texts[prompt.id]) for prompt in job.questions.prompts if texts[prompt.id].strip()]
+    work = _surprise_of(model)
+    done = _recovered(job)
+    with job.display.stage(job.name, len(done), len(pairs)) as advance:
+        for records in in_batches(pairs, lambda pair: pair[0].id in done, job.size, work):
+            _append(job, records)
+            advance(len(records))
+
+
+def _surprise_of(model: ChatModel) -> Callable[[list[tuple[Prompt, str]]], list[ledger.Record]]:
+    def work(batch: list[tuple[Prompt, str]]) -> list[ledger.Record]:
+        rows = model.log_probabilities([prompt for prompt, _ in batch], [[text] for _, text in batch])
+        return [
+            {"prompt_id": prompt.id, "surprise": _mean_surprise(prompt, row[0][:SCORED_TOKENS].tolist())}
+            for (prompt, _), row in zip(batch, rows, strict=True)
+        ]
+
+    return work
+
+
+def _mean_surprise(prompt: Prompt, log_probabilities: Sequence[float]) -> float | None:
+    """Mean negative log-likelihood in nats per token; None for a text without tokens."""
+    if not log_probabilities:
+        return None
+    total = math.fsum(_finite(prompt, log_probabilities))
+    return -total / len(log_probabilities)
+
+
+def _choose(model: ChatModel, prompts: list[Prompt]) -> list[Reply]:
+    """The likeliest letter of each question; of equally likely ones the first."""
+    started = time.monotonic()
+    letters = [_letters(prompt) for prompt in prompts]
+    rows = model.log_probabilities(prompts, letters)
+    seconds = (time.monotonic() - started) / len(prompts)
+    replies = []
+    for prompt, names, row in zip(prompts, letters, rows, strict=True):
+        options = tuple(math.fsum(_finite(prompt, option.tolist())) for option in row)
+        chosen = names[options.index(max(options))]
+        replies.append(Reply(prompt.id, chosen, seconds=seconds, option_log_probabilities=options))
+    return replies
+
+
+def _letters(prompt: Prompt) -> list[str]:
+    if prompt.choices is None:
+        raise ValueError(f"'{prompt.id}' is in a multiple-choice benchmark and has no choices")
+    return [chr(ord("A") + index) for index in range(len(prompt.choices.options))]
+
+
+def _finite(prompt: Prompt, numbers: Sequence[float]) -> Sequence[float]:
+    for number in numbers:
+        if not math.isfinite(number):
+            raise NotFiniteError(f"A log-probability of the reply to '{prompt.id}' is {number}.")
+    return numbers
+
+
+def _checked(prompts: Sequence[Prompt], replies: list[Reply]) -> list[Reply]:
+    """Guard against a method that answers other questions than it was asked."""
+    if [reply.prompt_id for reply in replies] != [prompt.id for prompt in prompts]:
+        raise ValueError(f"{len(prompts)} prompts were answered with {len(replies)} replies, or in another order")
+    return replies
+
+
+def _recovered(job: Job) -> Set[str]:
+    """Ids of whole records, after spoilt ones were dropped from the file."""
+    with writing(job.path.parent):
+        contents = ledger.recover(job.path)
+    for damage in contents.damages:
+        job.display.note(f"warning: {damage}")
+    return contents.records.keys()
+
+
+def _append(job: Job, records: Iterable[ledger.Record]) -> None:
+    with writing(job.path.parent):
+        ledger.append(job.path, records)

@@ -1,0 +1,96 @@
+"""What a run is to do: flags over a YAML file over defaults."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.errors import UserError
+from benchmarks.registry import BENCHMARKS
+from harness import values
+from harness.arms import ArmSpec, make_arm, parse_arms, with_baseline
+from harness.base import ModelSpec
+from harness.registry import MODELS
+from methods.base import GenerationSettings
+from methods.registry import METHODS
+from metrics.su_f1 import Bounds
+
+MODEL = "embedded"
+ENGINE = "transformers"
+DATA = "embedded"
+"""Alignment data of a run that names none: the set that needs no download."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """One comparison, fully spelt out."""
+
+    model: ModelSpec
+    arms: tuple[ArmSpec, ...]
+    """`default` first."""
+    benchmarks: tuple[str, ...]
+    judge: str
+    output: Path
+    engine: str = ENGINE
+    data: str = DATA
+    limit: int | float | None = None
+    batch_size: int | None = None
+    """None: as many as memory allows."""
+    seeds: tuple[int, ...] = (0,)
+    generation: GenerationSettings = field(default_factory=GenerationSettings)
+    bounds: Bounds = field(default_factory=Bounds)
+
+
+def build_config(given: Mapping[str, Any]) -> RunConfig:
+    """The run that `given` asks for: flags by name with `_`, or what `read_config_file` gives; None counts as absent.
+
+    Raises:
+        UserError: If a value cannot be used.
+    """
+    chosen = {name: value for name, value in given.items() if value is not None}
+    model = ModelSpec(
+        name=values.text("model", chosen.get("model", MODEL)),
+        revision=values.text("revision", chosen["revision"]) if "revision" in chosen else None,
+        dtype=values.text("dtype", chosen.get("dtype", "auto")),
+        device=values.text("device", chosen.get("device", "auto")),
+    )
+    tokens = chosen.get("max_new_tokens", GenerationSettings().max_new_tokens)
+    return RunConfig(
+        model=model,
+        arms=with_baseline(_arms(chosen.get("methods"))),
+        benchmarks=values.names("benchmarks", chosen.get("benchmarks", list(BENCHMARKS))),
+        judge=values.text("judge", chosen.get("judge", _judge_for(model.name))),
+        output=Path(chosen.get("output", Path("runs") / _folder_for(model.name))),
+        engine=values.text("engine", chosen.get("engine", ENGINE)),
+        data=values.text("data", chosen.get("data", DATA)),
+        limit=values.limit(chosen["limit"]) if "limit" in chosen else None,
+        batch_size=values.batch_size(chosen.get("batch_size", "auto")),
+        seeds=values.seeds(chosen.get("seeds", 0)),
+        generation=GenerationSettings(values.whole_number("max new tokens", tokens, low=1)),
+        bounds=_bounds(chosen.get("su_f1", {})),
+    )
+
+
+def _arms(methods: str | Sequence[ArmSpec] | None) -> tuple[ArmSpec, ...]:
+    """Arms of the flag's text or the file's list; every method with its defaults where none is named."""
+    if methods is None:
+        return tuple(make_arm(name, {}) for name in METHODS)
+    return parse_arms(methods) if isinstance(methods, str) else tuple(methods)
+
+
+def _bounds(given: Mapping[str, object]) -> Bounds:
+    standard = Bounds()
+    low = values.real_number("su_f1 low", given.get("low", standard.low))
+    high = values.real_number("su_f1 high", given.get("high", standard.high))
+    if low >= high:
+        raise UserError(f"su_f1 low is {low:g} and high is {high:g}; low must lie below high.")
+    return Bounds(low, high)
+
+
+def _judge_for(model: str) -> str:
+    """The embedded world has a ground truth; any other model is judged by key phrases."""
+    return "grammar" if model in MODELS else "keyword"
+
+
+def _folder_for(model: str) -> str:
+    return model.strip("./").replace("/", "__") or "model"

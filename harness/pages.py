@@ -1,0 +1,44 @@
+"""The second walk: from a run folder to results and pages. No model is loaded."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.run_folder import RunFolder
+from harness.storage import write_json, write_whole, writing
+
+
+class Pages(NamedTuple):
+    """What a run came to."""
+
+    leaderboard: str
+    """For the terminal."""
+    paths: tuple[Path, ...]
+    """Of the pages."""
+    failed: tuple[str, ...]
+    """Arms that were stopped."""
+
+
+def write_pages(folder: RunFolder, judge: str | None, note: Callable[[str], None]) -> Pages:
+    """Judge, estimate, and write `results.json`, `costs.json` and the pages under `report/`.
+
+    Raises:
+        UserError: If this is no run folder, or there is no such judge.
+        StorageError: If the folder cannot be written to.
+    """
+    from harness.comparison import compare
+    from harness.results import costs, results
+    from reports.registry import RENDERERS
+
+    comparison = compare(folder, judge, note)
+    git_hash = comparison.provenance.get("git_hash")
+    paths = []
+    with writing(folder.root):
+        write_json(folder.root / "results.json", results(comparison, git_hash if isinstance(git_hash, str) else None))
+        write_json(folder.root / "costs.json", costs(comparison))
+        for name in ("markdown", "html"):
+            path = folder.report / f"report{RENDERERS[name].suffix}"
+            write_whole(path, RENDERERS[name].render(comparison).encode(errors="backslashreplace"))
+            paths.append(path)
+    failed = tuple(arm.name for arm in comparison.arms if arm.failure)
+    return Pages(RENDERERS["terminal"].render(comparison), tuple(paths), failed)

@@ -1,0 +1,90 @@
+"""The protocol of a run: everything that decides its numbers, and how one protocol differs from another."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from benchmarks.errors import UserError
+from harness.config import RunConfig
+from harness.fingerprint import template_hash, weights_hash
+from harness.plan import Plan
+from methods.base import ChatModel
+
+Protocol = dict[str, Any]
+_WIDTH = 70
+
+
+def make_protocol(config: RunConfig, plan: Plan, model: ChatModel) -> Protocol:
+    """What a rerun must share to go on with these replies.
+
+    The batch size is no part of it: it may shrink under way, and rows of a batch do not influence each other beyond
+    floating-point rounding. The judge is, since it decides numbers; `equipoise report RUN --judge` tries another.
+    """
+    protocol = {
+        "model": {
+            "name": config.model.name,
+            "revision": config.model.revision,
+            "engine": config.engine,
+            "dtype": str(model.dtype),
+            "device": model.device.type,
+            "weights": weights_hash(model),
+            "template": template_hash(model),
+        },
+        "arms": {arm.label: {"method": arm.method.name, "settings": arm.settings} for arm in plan.arms},
+        "benchmarks": {
+            benchmark.name: {
+                "revision": benchmark.revision,
+                "hash": benchmark.content_hash,
+                "prompts": len(benchmark.prompts),
+                "of": plan.sizes[benchmark.name],
+            }
+            for benchmark in plan.benchmarks
+        },
+        "data": {"name": plan.data.name, "hash": plan.data.content_hash},
+        "generation": asdict(config.generation),
+        "judge": config.judge,
+        "seeds": list(config.seeds),
+        "su_f1": asdict(config.bounds),
+    }
+    plain: Protocol = json.loads(json.dumps(protocol))
+    return plain
+
+
+def check_same(folder: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Refuse to mix replies that were made under two protocols.
+
+    Raises:
+        UserError: With one line for each thing that changed.
+    """
+    changes = list(differences(old, new))
+    if changes:
+        raise UserError(
+            f"The replies in '{folder}' were made under another protocol:\n"
+            + "".join(f"  {change}\n" for change in changes)
+            + "Choose another --output, or give the old values to go on with this run."
+        )
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """`key: old -> new` for every leaf that differs, keys of nested mappings joined by dots."""
+    for key in [*old, *(key for key in new if key not in old)]:
+        before, after = old.get(key, _ABSENT), new.get(key, _ABSENT)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            yield from differences(before, after, f"{prefix}{key}.")
+        elif before != after:
+            yield f"{prefix}{key}: {_shown(before)} -> {_shown(after)}"
+
+
+class _Absent:
+    """Stands for a key that one side lacks; None is a value."""
+
+
+_ABSENT = _Absent()
+
+
+def _shown(value: object) -> str:
+    if value is _ABSENT:
+        return "absent"
+    text = json.dumps(value)
+    return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}..."

@@ -1,0 +1,143 @@
+"""The folder of one comparison: where its files lie, who may write, and whether a rerun belongs to it."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.base import Benchmark
+from benchmarks.errors import UserError
+from harness.plan import Cell
+from harness.protocol import check_same
+from harness.records import benchmark_from_json, benchmark_to_json
+from harness.storage import write_json, write_whole, writing
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Paths of a run, and its header `run.json`."""
+
+    root: Path
+
+    @property
+    def header_file(self) -> Path:
+        """Protocol, arms and provenance."""
+        return self.root / "run.json"
+
+    @property
+    def report(self) -> Path:
+        """Folder of the pages."""
+        return self.root / "report"
+
+    def replies(self, cell: Cell) -> Path:
+        """One line a reply."""
+        return self.root / "replies" / cell.arm / f"seed-{cell.seed}" / f"{cell.benchmark}.jsonl"
+
+    def scores(self, cell: Cell) -> Path:
+        """One line a reply: what only the model can tell of it."""
+        return self.root / "scores" / cell.arm / f"seed-{cell.seed}" / f"{cell.benchmark}.jsonl"
+
+    def artefact(self, arm: str, seed: int) -> Path:
+        """Folder of what a fit left behind."""
+        return self.root / "artefacts" / arm / f"seed-{seed}"
+
+    def failure(self, arm: str) -> Path:
+        """Traceback of what stopped an arm."""
+        return self.root / "failures" / f"{arm}.txt"
+
+    def header(self) -> dict[str, Any]:
+        """Content of `run.json`.
+
+        Raises:
+            UserError: If this is no run folder, or one of another version.
+        """
+        try:
+            header = json.loads(self.header_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"'{self.root}' is no run folder: it has no readable run.json. Give the --output of an 'equipoise run'."
+            ) from error
+        version = header.get("schema_version") if isinstance(header, dict) else None
+        if version != SCHEMA_VERSION:
+            raise UserError(f"'{self.root}' has schema version {version}; this program reads version {SCHEMA_VERSION}.")
+        return dict(header)
+
+    def begin(
+        self,
+        protocol: Mapping[str, Any],
+        arms: Sequence[Mapping[str, Any]],
+        benchmarks: Sequence[Benchmark],
+        provenance: Mapping[str, Any],
+    ) -> None:
+        """Write the header of a new run, or check that an old one has the same protocol and note that it goes on.
+
+        Raises:
+            UserError: If the protocol changed.
+            StorageError: If the folder cannot be written to.
+        """
+        with writing(self.root):
+            if self.header_file.exists():
+                header = self.header()
+                check_same(str(self.root), header["protocol"], protocol)
+                header["resumed"] = [*header["resumed"], provenance]
+            else:
+                header = {"schema_version": SCHEMA_VERSION, "protocol": protocol, "arms": arms, "resumed": []}
+                header["provenance"] = provenance
+            for benchmark in benchmarks:
+                self._write_benchmark(benchmark)
+            write_json(self.header_file, header)
+
+    def benchmark(self, name: str, content_hash: str) -> Benchmark:
+        """A benchmark as it was put to the arms.
+
+        Raises:
+            UserError: If its file was changed or is gone.
+        """
+        path = self._benchmark_file(name)
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            benchmark = benchmark_from_json([json.loads(line) for line in lines])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"'{path}' cannot be read. Run the same command again to write it anew.") from error
+        if benchmark.content_hash != content_hash:
+            raise UserError(f"'{path}' was changed since the run. Run the same command again to write it anew.")
+        return benchmark
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other process from writing to this run.
+
+        Raises:
+            UserError: If another process has it.
+            StorageError: If the folder cannot be written to.
+        """
+        with writing(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = (self.root / ".lock").open("a+")
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                lock.seek(0)
+                raise UserError(
+                    f"Run folder '{self.root}' is in use by another process ({lock.read().strip() or 'unknown'}). "
+                    "Wait for it to end, or choose another --output."
+                ) from error
+            with writing(self.root):
+                lock.truncate(0)
+                lock.write(f"pid {os.getpid()}")
+                lock.flush()
+            yield
+
+    def _benchmark_file(self, name: str) -> Path:
+        return self.root / "benchmarks" / f"{name}.jsonl"
+
+    def _write_benchmark(self, benchmark: Benchmark) -> None:
+        lines = [json.dumps(line, ensure_ascii=True) + "\n" for line in benchmark_to_json(benchmark)]
+        write_whole(self._benchmark_file(benchmark.name), "".join(lines).encode())

@@ -1,0 +1,47 @@
+import pytest
+
+from harness.progress import Display
+
+
+def test_outside_a_terminal_every_stage_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    display = Display(is_interactive=False)
+    with display.shown():
+        with display.stage("half done", 3, 6) as advance:
+            advance(3)
+        with display.stage("done before", 6, 6):
+            pass
+        with display.fitting("dinm, seed 0") as progress:
+            progress("editing", 1, 2)
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    told = [line.rpartition(" in ")[0] for line in captured.err.splitlines()]
+    assert told == ["half done: 3 of 6", "dinm, seed 0: fitted"]
+
+
+def test_in_a_terminal_bars_show_counts_and_notes_stay(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    display = Display(is_interactive=True)
+    with display.shown():
+        with display.stage("[dinm], seed 0", 2, 6) as advance:
+            advance(3)
+            display.note("warning: [bold]\x1b[2J stays as it is")
+        with display.fitting("dinm, seed 0") as progress:
+            progress("editing", 1, 2)
+            assert display._bars is not None
+            (task,) = display._bars.tasks
+            assert (task.description, task.completed, task.total) == ("dinm, seed 0, editing", 1, 2)
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert "warning: [bold]\\u001b[2J stays as it is" in captured.err
+    assert "[dinm], seed 0" in captured.err
+
+
+def test_a_stage_that_fails_lets_its_error_through(capfd: pytest.CaptureFixture[str]) -> None:
+    for is_interactive in (True, False):
+        display = Display(is_interactive=is_interactive)
+        with pytest.raises(ZeroDivisionError), display.shown(), display.stage("x", 0, 3):
+            raise ZeroDivisionError
+    assert "x: " not in capfd.readouterr().err
