@@ -18,16 +18,16 @@ _OWN_RESPONSE = GenerationSettings(max_new_tokens=128)
 def attribute_harmful(model: ChatModel, prompt: Prompt, settings: NeuronTuneSettings) -> Attribution:
     """Safety scores: from the plain question's activations to the attacked one's, for the safe response."""
     plain = prompt.without_attack()
-    if settings.safe_response == "own":
-        response = model.generate([plain], _OWN_RESPONSE)[0].text
-    else:
-        response = prompt.references.safe or ""
+    is_own = settings.safe_response == "own"
+    response = model.generate([plain], _OWN_RESPONSE)[0].text if is_own else prompt.references.safe or ""
     attacked = encode_pair(model, prompt, response)
     if prompt.attack is None:
-        return attribute(model, zero_case(attacked, settings.position), settings)
-    return attribute(
-        model, contrast_case(model, attacked, encode_pair(model, plain, response), settings.position), settings
-    )
+        case = zero_case(attacked, settings.position)
+    else:
+        case = contrast_case(model, attacked, encode_pair(model, plain, response), settings.position)
+    found = attribute(model, case, settings)
+    # Writing a response costs about what reading it with its prompt does.
+    return found._replace(forward_equivalents=found.forward_equivalents + is_own)
 
 
 def attribute_benign(model: ChatModel, prompt: Prompt, settings: NeuronTuneSettings) -> Attribution:

@@ -41,7 +41,7 @@ class Traced(NamedTuple):
 class Replay:
     """The positions from `start` on of a prompt with its response, the last response token left out.
 
-    `logits` gives the predictions of all response tokens, one row for each row of given activations.
+    `logits` and `logits_of_block` give the predictions of all response tokens, one row for each row of activations.
     """
 
     def __init__(self, model: ChatModel, pair: Pair, start: int) -> None:
@@ -71,6 +71,36 @@ class Replay:
                 stack.enter_context(_neurons_of(blocks[index], values))
             return self._forward(rows)
 
+    def logits_of_block(
+        self, index: int, values: Float[Tensor, "row position neuron"]
+    ) -> Float[Tensor, "row target vocabulary"]:
+        """As `logits` with one block's activations, which end at the last prompt token or with the response.
+
+        Behind activations that end earlier, the block's output is clean: it runs on their positions alone, and the
+        blocks after it on all.
+        """
+        rows, length = values.shape[:2]
+        if length == self.positions:
+            return self.logits(index, {index: values})
+        blocks = self.model.blocks
+        outputs: list[Tensor] = []
+        with ExitStack() as stack:
+            for block in (*blocks[:index], *blocks[index + 1 :]):
+                stack.enter_context(_passing_through(block))
+            block = blocks[index]
+            stack.enter_context(_input_of(block, self.clean.inputs[index][:, :length].expand(rows, -1, -1)))
+            stack.enter_context(_neurons_of(block, values))
+            stack.enter_context(_reading_output(block.module, outputs))
+            first_target = self._forward(rows, length, keep=1)
+        if index + 1 == len(blocks):
+            return torch.cat([first_target, self.clean.logits[:, 1:].expand(rows, -1, -1)], dim=1)
+        behind = self.clean.inputs[index + 1][:, length:].expand(rows, -1, -1)
+        with ExitStack() as stack:
+            for block in blocks[: index + 1]:
+                stack.enter_context(_passing_through(block))
+            stack.enter_context(_input_of(blocks[index + 1], torch.cat([outputs[0], behind], dim=1)))
+            return self._forward(rows)
+
     def traced(self) -> Traced:
         """A clean pass whose logits can be differentiated by every block's neurons."""
         first = self.clean.activations[0][None].detach().requires_grad_()
@@ -80,13 +110,16 @@ class Replay:
                 stack.enter_context(_reading_input(block.down_projection, later))
             return Traced(self.logits(0, {0: first}), [first, *later])
 
-    def _forward(self, rows: int) -> Float[Tensor, "row target vocabulary"]:
+    def _forward(
+        self, rows: int, positions: int | None = None, keep: int | None = None
+    ) -> Float[Tensor, "row kept vocabulary"]:
+        """One pass over the first `positions` (all by default), with the last `keep` predictions (one a target)."""
         output = self.model.network(
-            input_ids=self._ids.expand(rows, -1),
-            position_ids=self._position_ids.expand(rows, -1),
+            input_ids=self._ids[:, :positions].expand(rows, -1),
+            position_ids=self._position_ids[:, :positions].expand(rows, -1),
             past_key_values=self._prefix,
             use_cache=self._prefix is not None,
-            logits_to_keep=len(self.targets),
+            logits_to_keep=keep or len(self.targets),
         )
         logits: Tensor = output.logits
         return logits
@@ -190,6 +223,20 @@ def _neurons_of(block: Block, values: Float[Tensor, "row position neuron"]) -> I
         return (torch.cat([values.to(rest.dtype), rest], dim=1), *args[1:])
 
     handle = block.down_projection.register_forward_pre_hook(replace)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def _reading_output(module: nn.Module, into: list[Tensor]) -> Iterator[None]:
+    """Append the module's output to a list, once per pass."""
+
+    def read(_: nn.Module, _args: object, output: Tensor | tuple[Tensor, ...]) -> None:
+        into.append(output[0] if isinstance(output, tuple) else output)
+
+    handle = module.register_forward_hook(read)
     try:
         yield
     finally:
