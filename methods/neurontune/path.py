@@ -14,6 +14,9 @@ Baseline = list[Float[Tensor, "position neuron"]]
 ROUNDING = 1e-5
 """Changes of an objective below this are taken for float32's rounding."""
 
+_BENT_PIECES = 8
+"""Into so many pieces' worth a layer's tolerated error is shared: the path bends in few places."""
+
 
 class Walk(NamedTuple):
     """What one path gave."""
@@ -28,18 +31,22 @@ class Intervals(NamedTuple):
     """Pieces of the path; the gradient of each is taken at one point."""
 
     left: Float[Tensor, " interval"]
-    width: Float[Tensor, " interval"]
+    right: Float[Tensor, " interval"]
+
+    @property
+    def width(self) -> Float[Tensor, " interval"]:
+        """Right minus left."""
+        return self.right - self.left
 
     def of(self, chosen: Tensor) -> "Intervals":
         """Some of them."""
-        return Intervals(self.left[chosen], self.width[chosen])
+        return Intervals(self.left[chosen], self.right[chosen])
 
     def quartered(self) -> "Intervals":
-        """Each cut into four."""
-        offsets = torch.arange(4, device=self.left.device) / 4
-        return Intervals(
-            (self.left[:, None] + offsets * self.width[:, None]).flatten(), self.width.repeat_interleave(4) / 4
-        )
+        """Each cut into four; neighbours share their edges to the bit."""
+        inner = self.left[:, None] + self.width[:, None] * torch.tensor([0.25, 0.5, 0.75], device=self.left.device)
+        edges = torch.cat([self.left[:, None], inner, self.right[:, None]], dim=1)
+        return Intervals(edges[:, :-1].flatten(), edges[:, 1:].flatten())
 
 
 class Path:
@@ -96,12 +103,12 @@ class Path:
         total = torch.zeros_like(self.end[layer], dtype=torch.float32)
         change = torch.zeros((), device=total.device)
         difference = self._difference(layer)
-        intervals, allowed = self._even(), tolerated / (2 * self.settings.path_steps)
+        intervals, allowed = self._even(), tolerated / _BENT_PIECES
         for round_ in range(self.settings.path_refinements + 1):
             coarse: list[Intervals] = []
             for piece in self._split(intervals):
                 gradient = self._gradients((layer,), piece, None)[layer]
-                rise = self._heights((layer,), piece.left + piece.width) - self._heights((layer,), piece.left)
+                rise = self._rises(layer, piece)
                 error = ((gradient * difference).sum(dim=(1, 2)) - rise).abs()
                 good = (error <= allowed) | (round_ == self.settings.path_refinements)
                 total += gradient[good].sum(dim=0)
@@ -113,9 +120,8 @@ class Path:
         return Walk([(total * difference).sum(dim=0).cpu()], change.cpu())
 
     def _even(self) -> Intervals:
-        steps = self.settings.path_steps
-        left = torch.arange(steps, device=self.end[0].device) / steps
-        return Intervals(left, torch.full_like(left, 1 / steps))
+        edges = torch.linspace(0, 1, self.settings.path_steps + 1, device=self.end[0].device)
+        return Intervals(edges[:-1], edges[1:])
 
     def _split(self, intervals: Intervals) -> list[Intervals]:
         """As many at a time as one pass may hold."""
@@ -143,6 +149,12 @@ class Path:
         values = objective(self._logits(rows), self.replay.targets, self.settings.objective)
         self._count(layers, len(points))
         return (values - self._reference).exp() if self.settings.objective == "product_probability" else values
+
+    def _rises(self, layer: int, intervals: Intervals) -> Float[Tensor, " interval"]:
+        """Change of the objective over each interval; edges that neighbours share are looked at once."""
+        edges, places = torch.unique(torch.stack([intervals.left, intervals.right]), return_inverse=True)
+        heights = self._heights((layer,), edges)
+        return heights[places[1]] - heights[places[0]]
 
     def _largest_end(self) -> float:
         """The largest log of the product of probabilities at either end of any layer's path."""

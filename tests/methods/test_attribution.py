@@ -143,25 +143,32 @@ def test_from_zero_the_change_is_that_of_switching_the_layer_off() -> None:
         assert float(row.sum()) == pytest.approx(wanted, abs=0.02 * float(found.change.abs().sum()))
 
 
-def test_a_layer_that_misses_completeness_is_walked_again_with_four_times_the_points() -> None:
+def test_only_layers_that_miss_completeness_are_refined_and_then_they_are_complete() -> None:
     model = tiny()
     pair, _ = attacked_and_plain(model)
     case = zero_case(pair, "last_prompt_token")
-    rows = {steps: attribute(model, case, replace(COARSE, path_steps=steps)) for steps in (1, 4, 16)}
-    whole = float(rows[1].change.abs().sum())
-    errors = {steps: (found.scores.sum(dim=1) - found.change).abs() for steps, found in rows.items()}
+    once = attribute(model, case, replace(COARSE, path_steps=1))
+    errors = (once.scores.sum(dim=1) - once.change).abs()
     # A tolerance between the layers' errors, so that some are refined and others are not.
-    tolerated = float(errors[1].sort().values[1]) * 0.99
-    share = tolerated / whole * LAYERS
-    steps = [1] * LAYERS
-    for _ in range(2):
-        steps = [4 * count if errors[count][layer] > tolerated else count for layer, count in enumerate(steps)]
-    assert 1 in steps
-    assert max(steps) > 1
-    found = attribute(model, case, replace(COARSE, path_steps=1, path_refinements=2, completeness_tolerance=share))
-    for layer, count in enumerate(steps):
-        assert torch.equal(found.scores[layer], rows[count].scores[layer])
-    assert found.forward_equivalents > rows[1].forward_equivalents
+    tolerated = float(errors.sort().values[1]) * 0.99
+    share = tolerated / float(once.change.abs().sum()) * LAYERS
+    found = attribute(model, case, replace(COARSE, path_steps=1, path_refinements=5, completeness_tolerance=share))
+    assert {bool(error > tolerated) for error in errors} == {True, False}
+    for layer, error in enumerate(errors):
+        if error <= tolerated:
+            assert torch.equal(found.scores[layer], once.scores[layer])
+        else:
+            assert abs(float(found.scores[layer].sum() - found.change[layer])) <= tolerated
+    assert found.forward_equivalents > once.forward_equivalents
+
+
+def test_a_bent_path_is_refined_to_the_scores_of_many_points() -> None:
+    model = tiny()
+    pair, _ = attacked_and_plain(model)
+    case = zero_case(pair, "last_prompt_token")
+    refined = attribute(model, case, replace(COARSE, path_refinements=4, completeness_tolerance=1e-3))
+    assert_alike(refined.scores, attribute(model, case, replace(COARSE, path_steps=400)).scores, tolerance=2e-2)
+    assert refined.completeness_error < 1e-3
 
 
 def test_nothing_is_refined_where_completeness_does_not_hold() -> None:
@@ -268,7 +275,10 @@ def test_forward_equivalents_count_whole_sequences_through_all_blocks(position: 
     settings = replace(COARSE, position=position, path_steps=5, rows_per_pass=2)
     found = attribute(model, contrast_case(model, attacked, plain, position), settings)
     length = len(attacked.prompt) + len(attacked.reply) - 1
-    share = (length - span(attacked, span_length(attacked, plain, position), position).start) / length
-    # Two clean passes; per layer five points forward and backward and both ends, through what lies above the layer.
-    path = sum((2 * 5 + 2) * share * (LAYERS - layer) / LAYERS for layer in range(LAYERS))
+    moving = span_length(attacked, plain, position)
+    replayed = length - span(attacked, moving, position).start
+    # Two clean passes; per layer five points forward and backward and both ends, in token-blocks: the layer itself on
+    # the moving positions, those above it on all that are replayed.
+    blocks = [moving + replayed * (LAYERS - layer - 1) for layer in range(LAYERS)]
+    path = sum((2 * 5 + 2) * count / (length * LAYERS) for count in blocks)
     assert found.forward_equivalents == pytest.approx(2 + path)
