@@ -56,7 +56,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
     if "methods" in content:
         values["methods"] = _methods(path, content["methods"])
     if "output" in content:
-        values["output"] = str(path.parent / os.path.expandvars(str(content["output"])))
+        values["output"] = os.path.normpath(path.parent / os.path.expandvars(str(content["output"])))
     return values
 
 
@@ -84,7 +84,7 @@ def _model(path: Path, model: object) -> dict[str, Any]:
     values = {"name": model} if isinstance(model, str) else dict(_mapping(path, "model", model))
     if "name" in values:
         name = os.path.expandvars(str(values.pop("name")))
-        values["model"] = str(path.parent / name) if name.startswith(".") else name
+        values["model"] = os.path.normpath(path.parent / name) if name.startswith(".") else name
     return values
 
 

@@ -45,7 +45,7 @@ def _table(comparison: Comparison, columns: Sequence[Column], width: int) -> str
 
 def _heading(comparison: Comparison, column: Column) -> str:
     lines = [
-        *_wrapped(column.benchmark.replace("+", "+ "), COLUMN_WIDTH - 4),
+        *_wrapped(column.benchmark.replace("_", " ").replace("+", " + "), COLUMN_WIDTH - 4),
         *_wrapped(f"{column.title} {arrow(column)}", COLUMN_WIDTH - 4),
         scale(column).symbol,
         counted(comparison, column),
