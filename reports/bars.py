@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from reports.base import Column, Comparison
 from reports.figures import INK, Plot, Range, colours, drawn, interval, short
-from reports.leaderboard import number, scale, title
+from reports.leaderboard import number, readable, scale, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +45,7 @@ def _plot(column: Column, ranges: dict[str, Range], palette: dict[str, str]) -> 
 
     told = (f"{name} {number(column, one.value / factor)}" for name, one in ranges.items())
     alternative = f"{title(column)}, {column.benchmark}. {'; '.join(told)}"
-    return Plot(title(column), column.benchmark, drawn(column.key, 4.6, 0.5 + 0.31 * len(ranges), draw, alternative))
+    return Plot(title(column), readable(column.benchmark), drawn(column.key, 4.6, 0.5 + 0.31 * len(ranges), draw, alternative))
 
 
 def _draw_bar(axes: "Axes", row: int, one: Range, colour: str, text: str) -> None:

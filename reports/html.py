@@ -85,6 +85,7 @@ def _environment() -> "Environment":
     environment.globals.update(
         cell=leaderboard.cell,
         title=leaderboard.title,
+        readable=leaderboard.readable,
         arrow=leaderboard.arrow,
         scale=leaderboard.scale,
         counted=leaderboard.counted,

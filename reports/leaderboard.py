@@ -104,6 +104,11 @@ def cell(comparison: Comparison, arm: Arm, column: Column) -> Cell:
     )
 
 
+def readable(benchmark: str) -> str:
+    """A benchmark's name, or a pairing's, in words that a narrow heading can break."""
+    return benchmark.replace("_", " ").replace("+", " + ")
+
+
 def title(column: Column) -> str:
     """Title, unit and direction: `Refusal rate (%) ↑`."""
     symbol = scale(column).symbol

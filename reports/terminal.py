@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from reports.base import Arm, Column, Comparison
 from reports.foreign import one_line
-from reports.leaderboard import CLEAR, Cell, arrow, cell, counted, scale, unscored
+from reports.leaderboard import CLEAR, Cell, arrow, cell, counted, readable, scale, unscored
 
 COLUMN_WIDTH = 14
 """Of a number with its interval below and the gap to the next."""
@@ -45,7 +45,7 @@ def _table(comparison: Comparison, columns: Sequence[Column], width: int) -> str
 
 def _heading(comparison: Comparison, column: Column) -> str:
     lines = [
-        *_wrapped(column.benchmark.replace("_", " ").replace("+", " + "), COLUMN_WIDTH - 4),
+        *_wrapped(readable(column.benchmark), COLUMN_WIDTH - 4),
         *_wrapped(f"{column.title} {arrow(column)}", COLUMN_WIDTH - 4),
         scale(column).symbol,
         counted(comparison, column),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from reports.base import Column, Comparison
 from reports.figures import GRID, INK, Plot, Range, colours, drawn, interval, short
-from reports.leaderboard import benchmarks
+from reports.leaderboard import benchmarks, readable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,7 +68,7 @@ def _plot(pairing: str, points: Sequence[Point]) -> Plot:
 
     told = (f"{point.name}: safety {point.safety.value:.3f}, utility {point.utility.value:.3f}" for point in points)
     svg = drawn(pairing, 6.4, 4.2, draw, f"Safety over utility on {pairing}. {'; '.join(told)}")
-    return Plot("Safety against utility", pairing, svg)
+    return Plot("Safety against utility", readable(pairing), svg)
 
 
 def _limits(ranges: Sequence[Range]) -> tuple[float, float]:
