@@ -10,7 +10,7 @@ from benchmarks.registry import BENCHMARKS
 from harness import values
 from harness.arms import ArmSpec, make_arm, parse_arms, with_baseline
 from harness.base import ModelSpec
-from harness.registry import MODELS
+from harness.models import MODELS
 from methods.base import GenerationSettings
 from methods.registry import METHODS
 from metrics.su_f1 import Bounds

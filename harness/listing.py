@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from benchmarks.errors import unknown_name
 from benchmarks.registry import BENCHMARKS
-from harness.registry import MODELS
+from harness.models import MODELS
 from methods.base import Method
 from methods.registry import METHODS
 from methods.settings import describe

@@ -1,18 +1,9 @@
-"""Every engine, and every model that needs no download, by name."""
+"""Every engine, by name."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from benchmarks.errors import unknown_name
 from harness.base import Engine
-
-CHECKPOINTS = Path(__file__).parent / "embedded" / "checkpoints"
-
-MODELS: Mapping[str, Path] = {
-    "embedded": CHECKPOINTS / "aligned",
-    "embedded-base": CHECKPOINTS / "base",
-}
-"""Short names for `--model`; any other is a hub id or a folder."""
 
 
 def _transformers() -> Engine:

@@ -18,6 +18,9 @@ _REASONS = {
     errno.EROFS: "the file system is read-only",
     errno.ENOTDIR: "a part of the path is a file, not a folder",
     errno.EEXIST: "there is a file of that name",
+    errno.ENOENT: "the folder cannot be made there",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.EIO: "the disk failed",
 }
 
 

@@ -7,9 +7,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from benchmarks.errors import UserError
+from benchmarks.errors import UserError, unknown_name
 from harness.base import ModelSpec
-from harness.registry import MODELS
+from harness.models import MODELS
 from harness.transformers_model import TransformersModel
 from methods.base import Requirements
 
@@ -28,6 +28,7 @@ class TransformersEngine:
         Raises:
             UserError: If it cannot be found, has no chat template, or asks for a device or dtype that is not there.
         """
+        _check_name(spec.name)
         logging.disable_progress_bar()  # the run has a display of its own
         device = _device(spec.device)
         dtype = _dtype(spec.dtype, device)
@@ -63,10 +64,13 @@ def _dtype(wanted: str, device: torch.device) -> torch.dtype | str:
     return _DTYPES[wanted]
 
 
+def _check_name(name: str) -> None:
+    """Refuse at once what can be no model, before the hub is asked."""
+    if name not in MODELS and not Path(name).is_dir() and name.count("/") != 1:
+        raise UserError(f"{unknown_name('model', name, MODELS)} Or give a folder, or a hub id like 'org/name'.")
+
+
 def _not_loadable(name: str, error: Exception) -> UserError:
-    if not Path(name).exists() and name.count("/") != 1:
-        short = ", ".join(f"'{known}'" for known in MODELS)
-        return UserError(f"No model '{name}': it is neither a folder nor a hub id like 'org/name'. Built in: {short}.")
     first_line = str(error).strip().splitlines()[0]
     return UserError(f"Model '{name}' could not be loaded: {first_line}")
 

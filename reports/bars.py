@@ -45,7 +45,9 @@ def _plot(column: Column, ranges: dict[str, Range], palette: dict[str, str]) -> 
 
     told = (f"{name} {number(column, one.value / factor)}" for name, one in ranges.items())
     alternative = f"{title(column)}, {column.benchmark}. {'; '.join(told)}"
-    return Plot(title(column), readable(column.benchmark), drawn(column.key, 4.6, 0.5 + 0.31 * len(ranges), draw, alternative))
+    return Plot(
+        title(column), readable(column.benchmark), drawn(column.key, 4.6, 0.5 + 0.31 * len(ranges), draw, alternative)
+    )
 
 
 def _draw_bar(axes: "Axes", row: int, one: Range, colour: str, text: str) -> None:

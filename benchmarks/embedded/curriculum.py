@@ -119,5 +119,5 @@ _KINDS: dict[Callable[[Stage, random.Random], Row], dict[Stage, float]] = {
     _borderline: {Stage.BASE: 0.06, Stage.ALIGNED: 0.08},
     _reminded: {Stage.BASE: 0.05, Stage.ALIGNED: 0.06},
     _ordered_to_reject: {Stage.BASE: 0.02, Stage.ALIGNED: 0.03},
-    _fact: {Stage.BASE: 0.30, Stage.ALIGNED: 0.12},
+    _fact: {Stage.BASE: 0.36, Stage.ALIGNED: 0.16},
 }

@@ -17,7 +17,8 @@ from benchmarks.base import Benchmark, Kind, Prompt, Reply
 from benchmarks.registry import BENCHMARKS, load_benchmark
 from harness.base import ModelSpec
 from harness.embedded.train import COURSES
-from harness.registry import CHECKPOINTS, engine
+from harness.models import CHECKPOINTS
+from harness.registry import engine
 from methods.base import ChatModel, GenerationSettings
 from metrics.base import Estimate, Exchange
 from metrics.registry import judge, metric

@@ -35,8 +35,8 @@ class Course:
 
 
 COURSES: dict[Stage, Course] = {
-    Stage.BASE: Course(steps=1600, learning_rate=2e-3, seed=11),
-    Stage.ALIGNED: Course(steps=900, learning_rate=1e-3, seed=12),
+    Stage.BASE: Course(steps=1000, learning_rate=2e-3, seed=11),
+    Stage.ALIGNED: Course(steps=600, learning_rate=1e-3, seed=12),
 }
 
 

@@ -7,7 +7,7 @@ import torch
 from benchmarks.errors import UserError
 from harness.base import ModelSpec
 from harness.embedded.tokenizer import build
-from harness.registry import MODELS
+from harness.models import MODELS
 from harness.transformers_engine import TransformersEngine
 from harness.transformers_model import TransformersModel
 from methods.base import GenerationSettings
@@ -65,10 +65,14 @@ def test_a_model_without_a_chat_template_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_nothing_is_refused() -> None:
-    assert error_of("no-such-model") == (
-        "No model 'no-such-model': it is neither a folder nor a hub id like 'org/name'. "
-        "Built in: 'embedded', 'embedded-base'."
+    assert error_of("no-such-thing") == (
+        "No model named 'no-such-thing'. Available: embedded, embedded-base. "
+        "Or give a folder, or a hub id like 'org/name'."
     )
+
+
+def test_a_misspelt_built_in_name_gets_the_right_one() -> None:
+    assert error_of("embeded").startswith("No model named 'embeded'. Did you mean 'embedded'? ")
 
 
 def test_a_hub_id_that_cannot_be_had_says_why_in_one_line() -> None:
