@@ -43,6 +43,11 @@ def reproduction(comparison: Comparison) -> str:
     return " ".join(str(word) for word in command) if isinstance(command, (list, tuple)) else ""
 
 
+def protocol(comparison: Comparison) -> list[Fact]:
+    """What decides the numbers, but for the arms' settings: those stand with the arms."""
+    return facts({name: value for name, value in comparison.protocol.items() if name != "arms"})
+
+
 def environment(comparison: Comparison) -> list[Fact]:
     """Where the comparison was made; the command has its own place."""
     return [fact for fact in facts(comparison.provenance) if fact.name != "command"]

@@ -33,6 +33,7 @@ def render(comparison: Comparison) -> str:
             unscored=leaderboard.unscored(comparison),
             benchmarks=leaderboard.benchmarks(comparison),
             command=facts.reproduction(comparison),
+            protocol=facts.protocol(comparison),
             environment=facts.environment(comparison),
             samples=Markup(browser.samples_json(comparison)),
             style=Markup(_asset("report.css")),

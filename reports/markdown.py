@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from tabulate import tabulate
 
 from reports.base import Arm, Column, Comparison
-from reports.facts import Fact, costs, environment, facts, reproduction
+from reports.facts import Fact, costs, environment, facts, protocol, reproduction
 from reports.foreign import markdown_text, one_line
 from reports.leaderboard import MISSING, benchmarks, cell, counted, title, unscored
 
@@ -111,7 +111,7 @@ def _method(arm: Arm, default: Arm) -> str:
 
 
 def _provenance(comparison: Comparison) -> str:
-    rows = [[markdown_text(name), markdown_text(text)] for name, text in facts(comparison.protocol)]
+    rows = [[markdown_text(name), markdown_text(text)] for name, text in protocol(comparison)]
     rows += [[markdown_text(name), markdown_text(text)] for name, text in environment(comparison)]
     command = one_line(reproduction(comparison))
     again = f"\n\nTo run it again:\n\n    {command}" if command else ""
