@@ -27,6 +27,15 @@ class Walk(NamedTuple):
     """Objective at the path's end minus at its beginning."""
 
 
+class Slopes(NamedTuple):
+    """What one pass over some intervals gave."""
+
+    gradients: dict[int, Float[Tensor, "interval position neuron"]]
+    """By layer; each times its interval's width and weight."""
+    heights: Float[Tensor, " interval"]
+    """The objective where the gradient was taken."""
+
+
 class Intervals(NamedTuple):
     """Pieces of the path; the gradient of each is taken at one point."""
 
@@ -55,6 +64,7 @@ class Path:
     def __init__(self, replay: Replay, begin: Baseline, end: Baseline, settings: NeuronTuneSettings) -> None:
         self.replay, self.begin, self.end, self.settings = replay, begin, end, settings
         self.forward_equivalents = 0.0
+        self._clean = objective(replay.clean.logits, replay.targets, settings.objective)
         self._reference = self._largest_end() if settings.objective == "product_probability" else 0.0
 
     def layer_by_layer(self) -> tuple[Tensor, Tensor]:
@@ -90,13 +100,19 @@ class Path:
     def _walk(self, layers: tuple[int, ...], neuron: int | None = None) -> Walk:
         """Scores of the layers whose neurons move (all of them, or one), and how much the objective changed."""
         totals = {layer: torch.zeros_like(self.end[layer], dtype=torch.float32) for layer in layers}
-        for intervals in self._split(self._even()):
-            gradients = self._gradients(layers, intervals, neuron)
-            for layer, gradient in gradients.items():
+        beginning = torch.zeros(1, device=self.end[0].device)
+        heights: list[Tensor] = []
+        # An interval of no width at the beginning rides along: its height is wanted, its gradient weighs nothing.
+        even = self._even()
+        intervals = Intervals(torch.cat([beginning, even.left]), torch.cat([beginning, even.right]))
+        for piece in self._split(intervals):
+            slopes = self._slopes(layers, piece, neuron)
+            heights.append(slopes.heights)
+            for layer, gradient in slopes.gradients.items():
                 totals[layer] += gradient.sum(dim=0)
         moved = [(totals[layer] * self._difference(layer)).sum(dim=0).cpu() for layer in layers]
-        ends = self._heights(layers, torch.tensor([0.0, 1.0], device=self.end[0].device), neuron)
-        return Walk(moved, (ends[1] - ends[0]).cpu())
+        change: Tensor = self._told(self._clean)[0] - heights[0][0]
+        return Walk(moved, change.cpu())
 
     def _refined(self, layer: int, tolerated: float) -> Walk:
         """One layer, walked in pieces that are quartered until each one's scores sum to its change of the objective."""
@@ -107,7 +123,7 @@ class Path:
         for round_ in range(self.settings.path_refinements + 1):
             coarse: list[Intervals] = []
             for piece in self._split(intervals):
-                gradient = self._gradients((layer,), piece, None)[layer]
+                gradient = self._slopes((layer,), piece, None).gradients[layer]
                 rise = self._rises(layer, piece)
                 error = ((gradient * difference).sum(dim=(1, 2)) - rise).abs()
                 good = (error <= allowed) | (round_ == self.settings.path_refinements)
@@ -128,17 +144,16 @@ class Path:
         size = self.settings.rows_per_pass
         return [Intervals(*parts) for parts in zip(*(torch.split(part, size) for part in intervals), strict=True)]
 
-    def _gradients(
-        self, layers: tuple[int, ...], intervals: Intervals, neuron: int | None
-    ) -> dict[int, Float[Tensor, "interval position neuron"]]:
-        """Each interval's share of the integral of gradients, at its middle or right end (A5)."""
+    def _slopes(self, layers: tuple[int, ...], intervals: Intervals, neuron: int | None) -> "Slopes":
+        """Each interval's share of the integral of gradients, taken at its middle or right end (A5)."""
         points = intervals.left + intervals.width * (0.5 if self.settings.path_rule == "midpoint" else 1.0)
         rows = {layer: self._rows(layer, points, neuron).requires_grad_() for layer in layers}
         value = objective(self._logits(rows), self.replay.targets, self.settings.objective)
         gradients = torch.autograd.grad(value.sum(), list(rows.values()))
         weights = self._weights(points, value.detach()) * intervals.width
         self._count(layers, 2 * len(points))
-        return {layer: weights[:, None, None] * found.float() for layer, found in zip(layers, gradients, strict=True)}
+        shares = (weights[:, None, None] * found.float() for found in gradients)
+        return Slopes(dict(zip(layers, shares, strict=True)), self._told(value.detach()))
 
     @torch.no_grad()
     def _heights(
@@ -148,6 +163,10 @@ class Path:
         rows = {layer: self._rows(layer, points, neuron) for layer in layers}
         values = objective(self._logits(rows), self.replay.targets, self.settings.objective)
         self._count(layers, len(points))
+        return self._told(values)
+
+    def _told(self, values: Float[Tensor, " point"]) -> Float[Tensor, " point"]:
+        """The objective itself: for the product of probabilities, not its log, over the reference."""
         return (values - self._reference).exp() if self.settings.objective == "product_probability" else values
 
     def _rises(self, layer: int, intervals: Intervals) -> Float[Tensor, " interval"]:
