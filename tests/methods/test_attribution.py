@@ -277,8 +277,8 @@ def test_forward_equivalents_count_whole_sequences_through_all_blocks(position: 
     length = len(attacked.prompt) + len(attacked.reply) - 1
     moving = span_length(attacked, plain, position)
     replayed = length - span(attacked, moving, position).start
-    # Two clean passes; per layer five points and the beginning, forward and backward, in token-blocks: the layer itself on
-    # the moving positions, those above it on all that are replayed.
+    # Two clean passes; per layer five points and the beginning, forward and backward, in token-blocks: the layer
+    # itself on the moving positions, those above it on all that are replayed.
     blocks = [moving + replayed * (LAYERS - layer - 1) for layer in range(LAYERS)]
     path = sum(2 * (5 + 1) * count / (length * LAYERS) for count in blocks)
     assert found.forward_equivalents == pytest.approx(2 + path)
