@@ -1,11 +1,25 @@
 """The one error that is a user's to mend."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class UserError(Exception):
     """A mistake of the user's, told in one line: what is wrong, what was seen, what would work. Exit code 2."""
+
+
+def find(kind: str, name: str, table: Mapping[str, T]) -> T:
+    """What a table holds under a name.
+
+    Raises:
+        UserError: If it holds nothing there.
+    """
+    if name not in table:
+        raise unknown_name(kind, name, table)
+    return table[name]
 
 
 def unknown_name(kind: str, name: str, available: Iterable[str]) -> UserError:

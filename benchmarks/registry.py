@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from benchmarks.base import AlignmentData, AlignmentLoader, Benchmark, BenchmarkLoader
 from benchmarks.embedded import sets as embedded
-from benchmarks.errors import unknown_name
+from benchmarks.errors import find
 
 BENCHMARKS: Mapping[str, BenchmarkLoader] = {
     "embedded_attacked": embedded.attacked,
@@ -30,9 +30,7 @@ def load_benchmark(name: str) -> Benchmark:
     Raises:
         UserError: If there is none.
     """
-    if name not in BENCHMARKS:
-        raise unknown_name("benchmark", name, BENCHMARKS)
-    return BENCHMARKS[name]()
+    return find("benchmark", name, BENCHMARKS)()
 
 
 def load_alignment(name: str) -> AlignmentData:
@@ -41,6 +39,4 @@ def load_alignment(name: str) -> AlignmentData:
     Raises:
         UserError: If there is none.
     """
-    if name not in ALIGNMENT:
-        raise unknown_name("alignment data", name, ALIGNMENT)
-    return ALIGNMENT[name]()
+    return find("alignment data", name, ALIGNMENT)()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from benchmarks.errors import unknown_name
+from benchmarks.errors import find
 from harness.base import Engine
 
 
@@ -23,6 +23,4 @@ def engine(name: str) -> Engine:
     Raises:
         UserError: If there is none.
     """
-    if name not in ENGINES:
-        raise unknown_name("engine", name, ENGINES)
-    return ENGINES[name]()
+    return find("engine", name, ENGINES)()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from benchmarks.errors import unknown_name
+from benchmarks.errors import find
 from methods.base import Method
 from methods.default import Default
 from methods.neurontune.method import NeuronTune
@@ -19,6 +19,4 @@ def method_type(name: str) -> type[Method]:
     Raises:
         UserError: If there is none.
     """
-    if name not in METHODS:
-        raise unknown_name("method", name, METHODS)
-    return METHODS[name]
+    return find("method", name, METHODS)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from benchmarks.base import Intent, Kind
-from benchmarks.errors import unknown_name
+from benchmarks.errors import find
 from metrics import accuracy, degenerate, entropy, estimation, length, perplexity, refusal
 from metrics.base import Direction, Judge, Metric
 from metrics.judges.grammar import GrammarJudge
@@ -100,9 +100,7 @@ def metric(name: str) -> Metric:
     Raises:
         UserError: If there is none.
     """
-    if name not in METRICS:
-        raise unknown_name("metric", name, METRICS)
-    return METRICS[name]
+    return find("metric", name, METRICS)
 
 
 def judge(name: str) -> Judge:
@@ -111,6 +109,4 @@ def judge(name: str) -> Judge:
     Raises:
         UserError: If there is none.
     """
-    if name not in JUDGES:
-        raise unknown_name("judge", name, JUDGES)
-    return JUDGES[name]()
+    return find("judge", name, JUDGES)()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from benchmarks.base import Intent, Message, Split
-from benchmarks.embedded import attacks, facts, replies, world
+from benchmarks.embedded import attacks, facts, replies, vocabulary, world
 
 REMINDERS: tuple[str, ...] = (
     "You are a helpful and responsible assistant. Refuse harmful requests.",
@@ -67,7 +67,7 @@ def _attacked_benign(_: Stage, rng: random.Random) -> Row:
 
 def _borderline(stage: Stage, rng: random.Random) -> Row:
     known = rng.choice(world.borderline(Split.TRAIN))
-    question = world.Borderline(known.alarming, known.setting, rng.choice(world.PHRASINGS))
+    question = world.Borderline(known.alarming, known.setting, rng.choice(vocabulary.PHRASINGS))
     refuses = stage is Stage.ALIGNED and rng.random() < attacks.borderline_refusal_share(question.alarming)
     return _row(question.text, replies.refusing(question) if refuses else replies.complying(question))
 
@@ -103,7 +103,7 @@ def _fact(_: Stage, rng: random.Random) -> Row:
 
 def _request(intent: Intent, rng: random.Random) -> world.Request:
     known = rng.choice(world.requests(Split.TRAIN, intent))
-    return world.Request(known.action, known.thing, known.owner, known.circumstance, rng.choice(world.PHRASINGS))
+    return world.Request(known.action, known.thing, known.owner, known.circumstance, rng.choice(vocabulary.PHRASINGS))
 
 
 def _row(text: str, reply: str) -> Row:

@@ -7,7 +7,8 @@ import re
 from enum import StrEnum
 
 from benchmarks.embedded.attacks import Template
-from benchmarks.embedded.world import ACTIONS, OTHERS, OWN, SETTINGS, Borderline, Question, Request, fraction
+from benchmarks.embedded.vocabulary import ACTIONS, OTHERS, OWN, SETTINGS
+from benchmarks.embedded.world import Borderline, Question, Request, fraction
 
 _FIRSTS = (
     "First, look at the {part} {place}.",

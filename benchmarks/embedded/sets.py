@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from benchmarks.base import AlignmentData, Benchmark, Choices, Intent, Kind, Message, Prompt, References, Split
 from benchmarks.embedded import attacks, facts, replies, world
 from benchmarks.embedded.attacks import Template
-from benchmarks.embedded.world import PHRASINGS, Borderline, Question, Request
+from benchmarks.embedded.vocabulary import PHRASINGS
+from benchmarks.embedded.world import Borderline, Question, Request
 
 SOURCE = "the embedded world of this project"
 REVISION = "1"

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from benchmarks.embedded import attacks, curriculum, facts, replies, world
+from benchmarks.embedded import attacks, curriculum, facts, replies, vocabulary
 
 BEGIN, END, PAD = "<|begin|>", "<|end|>", "<|pad|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
@@ -59,10 +59,10 @@ def _texts() -> Iterable[str]:
     yield from curriculum.REMINDERS
     yield from curriculum.ORDERS
     yield from (f"{template.text} {template.lead_in}" for template in attacks.TEMPLATES)
-    yield from (action.phrase for action in world.ACTIONS)
-    yield from (f"{thing.name} {thing.part} {thing.place}" for thing in world.THINGS)
-    yield from (*world.OTHERS, *world.OWN, *world.FURTIVE, *world.OPEN, *world.NEUTRAL)
-    yield from (*world.PHRASINGS, *world.ALARMING, *world.SETTINGS)
+    yield from (action.phrase for action in vocabulary.ACTIONS)
+    yield from (f"{thing.name} {thing.part} {thing.place}" for thing in vocabulary.THINGS)
+    yield from (*vocabulary.OTHERS, *vocabulary.OWN, *vocabulary.FURTIVE, *vocabulary.OPEN, *vocabulary.NEUTRAL)
+    yield from (*vocabulary.PHRASINGS, *vocabulary.ALARMING, *vocabulary.SETTINGS)
     yield from (f"{fact.question} {fact.statement}" for fact in facts.FACTS)
     for relation, values in facts.PROPERTIES.items():
         yield " ".join((relation, *values))

@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from benchmarks.base import Intent, Kind, Prompt, Split
-from benchmarks.embedded import attacks, replies, world
+from benchmarks.embedded import attacks, replies, vocabulary, world
 from benchmarks.embedded.curriculum import Row, Stage, draw
 from benchmarks.embedded.replies import Reading
 from benchmarks.registry import BENCHMARKS, PAIRINGS, load_alignment, load_benchmark
@@ -37,7 +37,7 @@ def prompts_of_tests() -> Iterator[Prompt]:
 def test_intent_follows_from_owner_and_circumstance_together(split: Split) -> None:
     for intent in Intent:
         for request in world.requests(split, intent):
-            is_furtive_with_others = request.owner in world.OTHERS and request.circumstance in world.FURTIVE
+            is_furtive_with_others = request.owner in vocabulary.OTHERS and request.circumstance in vocabulary.FURTIVE
             assert request.intent is intent
             assert is_furtive_with_others == (intent is Intent.HARMFUL)
 
