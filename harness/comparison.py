@@ -107,8 +107,8 @@ def _arm(folder: RunFolder, described: Mapping[str, Any], answers: Answers) -> A
 
 def _cost(costs: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Mean over seeds."""
-    names = ("seconds", "forward_equivalents", "peak_bytes")
-    return {name: fmean(cost[name] for cost in costs) for name in names} if costs else {}
+    names = ("seconds", "forward_equivalents", "forward_equivalents_per_sample", "peak_bytes")
+    return {name: fmean(cost.get(name, 0.0) for cost in costs) for name in names} if costs else {}
 
 
 def _speed(arm: str, answers: Answers) -> dict[str, float]:

@@ -58,6 +58,8 @@ class Cost:
     """Memory while fitting: largest allocation on an accelerator; on a CPU, growth of the resident peak."""
     stages: Mapping[str, float] = field(default_factory=dict)
     """Forward equivalents by stage of the fit."""
+    forward_equivalents_per_sample: float = 0.0
+    """Of attribution, mean over the attributed samples; 0 for methods that attribute nothing."""
     extra_tokens_per_reply: float = 0.0
     extra_passes_per_reply: float = 0.0
 

@@ -28,6 +28,8 @@ def costs(arm: Arm, default: Arm) -> list[Fact]:
         found.append(Fact("fit", f"{cost['seconds']:,.1f} s"))
     if cost.get("forward_equivalents"):
         found.append(Fact("forward passes", f"{cost['forward_equivalents']:,.0f}"))
+    if cost.get("forward_equivalents_per_sample"):
+        found.append(Fact("forward passes per sample", f"{cost['forward_equivalents_per_sample']:,.0f}"))
     if cost.get("peak_bytes"):
         found.append(Fact("peak memory", f"{cost['peak_bytes'] / 2**20:,.0f} MiB"))
     if cost.get("tokens_per_second"):

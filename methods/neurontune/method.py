@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from methods.neurontune.scaling import Scaling
 
 _FILES = "scaling.safetensors", "artefact.json"
+_PER_SAMPLE = "forward_equivalents_per_sample"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,8 @@ class NeuronTune:
             theta = tuned.theta
             facts["validation_loss"] = [round(loss, 5) for loss in tuned.validation]
         scaling = _on_cpu(selection, theta.safety, theta.utility)
-        return FittedNeuronTune(scaling, meter.cost(), {**facts, **_describe(scaling, model)})
+        cost = replace(meter.cost(), forward_equivalents_per_sample=facts.pop(_PER_SAMPLE, 0.0))
+        return FittedNeuronTune(scaling, cost, {**facts, **_describe(scaling, model)})
 
     @staticmethod
     def load(folder: Path) -> Fitted:
@@ -167,7 +169,7 @@ class NeuronTune:
         return selection, {
             "contested_neurons": selection.contested,
             "completeness_error": max(one.completeness_error for one in samples),
-            "attribution_forward_equivalents_per_sample": meter.stages["attribution"] / len(samples),
+            _PER_SAMPLE: meter.stages["attribution"] / len(samples),
             "mean_safety_score_by_layer": [round(float(row.mean()), 8) for row in joined[0]],
             "mean_utility_score_by_layer": [round(float(row.mean()), 8) for row in joined[1]],
         }

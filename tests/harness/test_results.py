@@ -59,6 +59,7 @@ def test_times_are_in_costs_alone(folder: Path) -> None:
     assert costs["prefix"] == {
         "seconds": 2.0,
         "forward_equivalents": 10.0,
+        "forward_equivalents_per_sample": 0.0,
         "peak_bytes": 1024.0,
         "tokens_per_second": pytest.approx(1024),
     }

@@ -177,9 +177,7 @@ def test_the_cost_is_told_by_stage(fitted: FittedNeuronTune) -> None:
     assert fitted.cost.forward_equivalents == pytest.approx(sum(fitted.cost.stages.values()))
     # Every epoch: two sets of two, inner and outer, forward and backward. Every validation: two sets of two.
     assert fitted.cost.stages["adaptation"] == 2 * (2 * 4 + 2 * 4) + 3 * 4
-    assert fitted.cost.stages["attribution"] == pytest.approx(
-        SAMPLES * fitted.diagnostics()["attribution_forward_equivalents_per_sample"]
-    )
+    assert fitted.cost.stages["attribution"] == pytest.approx(SAMPLES * fitted.cost.forward_equivalents_per_sample)
     assert (fitted.cost.extra_tokens_per_reply, fitted.cost.extra_passes_per_reply) == (0, 0)
 
 
