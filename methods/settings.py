@@ -81,7 +81,7 @@ def _checked(known: Setting, value: object, owner: str) -> object:
         f"Setting '{known.name}' of '{owner}' is {value!r}; it must be {_type_name(known)}{known.allowed}."
     )
     wanted = type(known.default)
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+    if wanted is float and type(value) is int and abs(value) <= 2**53:  # beyond that floats skip whole numbers
         value = float(value)
     if type(value) is not wanted or (isinstance(value, float) and value != value):
         raise fault

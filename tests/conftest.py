@@ -2,6 +2,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
+
+# The same examples every time, however slow the machine: a red suite then means a changed project.
+hypothesis_settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis_settings.load_profile("steady")
+
 
 GOLDEN = Path(__file__).parent / "golden"
 
