@@ -20,7 +20,7 @@ class TransformersEngine:
     """Loads checkpoints through `AutoModelForCausalLM`."""
 
     name: ClassVar[str] = "transformers"
-    offers: ClassVar[Requirements] = Requirements(activations=True, gradients=True, weights=True)
+    offers: ClassVar[Requirements] = Requirements(activations=True, gradients=True, weights=True, neurons=True)
 
     def load(self, spec: ModelSpec) -> TransformersModel:
         """Load a model from a short name, a folder or the hub.

@@ -19,14 +19,18 @@ from methods.blocks import find_blocks
 class TransformersModel:
     """One loaded checkpoint with its tokenizer. Weights never want gradients; activations may."""
 
-    offers = Requirements(activations=True, gradients=True, weights=True)
-
     def __init__(self, name: str, network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
         self.name = name
         self.tokenizer = tokenizer
         self.running: ForwardState | None = None
         self._network: PreTrainedModel = network.requires_grad_(False)
         self._network.eval()
+
+    @property
+    def offers(self) -> Requirements:
+        """Everything, but neurons where a block is a mixture of experts."""
+        has_neurons = all(block.feed_forward is not None for block in self.blocks)
+        return Requirements(activations=True, gradients=True, weights=True, neurons=has_neurons)
 
     @property
     def network(self) -> nn.Module:

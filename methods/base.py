@@ -38,6 +38,8 @@ class Requirements:
     """Differentiate through the network."""
     weights: bool = False
     """Read and edit weights."""
+    neurons: bool = False
+    """Name and edit the neurons of a dense feed-forward part in every block; mixtures of experts have none."""
     base_checkpoint: bool = False
     """The checkpoint before alignment, beside the aligned one."""
 
@@ -111,13 +113,9 @@ class PromptTokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """One decoder block, its parts found by structure."""
+class FeedForward:
+    """The dense feed-forward part of a block, whose neurons are the inputs of its last linear layer."""
 
-    index: int
-    module: "nn.Module"
-    """Its output is the residual stream after this block."""
-    attention_output: "nn.Module"
     down_projection: "nn.Module"
     """Its input holds the neurons: `act(gate(x)) * up(x)`, or `act(fc(x))` where there is no gate."""
     down_weight: str
@@ -125,6 +123,29 @@ class Block:
     neurons: int
     neuron_axis: int
     """Axis of that weight which runs over neurons: 1, or 0 for GPT-2's transposed layers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One decoder block, its parts found by structure."""
+
+    index: int
+    module: "nn.Module"
+    """Its output is the residual stream after this block."""
+    attention_output: "nn.Module"
+    feed_forward: FeedForward | None
+    """None in a mixture of experts."""
+
+    @property
+    def dense(self) -> FeedForward:
+        """The feed-forward part, for methods whose requirements name neurons.
+
+        Raises:
+            ValueError: If the block is a mixture of experts.
+        """
+        if self.feed_forward is None:
+            raise ValueError(f"block {self.index} has no dense feed-forward part")
+        return self.feed_forward
 
 
 class ChatModel(Protocol):
@@ -218,6 +239,10 @@ class Method(Protocol):
     """Whether the fit depends on the seed; an arm that does not is run once."""
     settings_type: ClassVar[type]
     """A frozen dataclass whose fields come from `methods.settings.setting`."""
+    neutral: ClassVar[Mapping[str, Any]]
+    """Settings under which the method changes no reply: strength zero. The conformance kit holds it to that."""
+    small: ClassVar[Mapping[str, Any]]
+    """Settings with which it fits a tiny random model in about a second, for the conformance kit."""
 
     def __init__(self, settings: Any) -> None: ...  # noqa: ANN401
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from torch import nn
 
 from benchmarks.errors import UserError
-from methods.base import Block
+from methods.base import Block, FeedForward
 
 
 def find_blocks(network: nn.Module) -> tuple[Block, ...]:
@@ -47,10 +47,9 @@ def _block(index: int, module: nn.Module, names: dict[nn.Parameter, str]) -> Blo
         index=index,
         module=module,
         attention_output=outputs[-1],
-        down_projection=down,
-        down_weight=names[weight],
-        neurons=weight.shape[axis],
-        neuron_axis=axis,
+        feed_forward=FeedForward(
+            down_projection=down, down_weight=names[weight], neurons=weight.shape[axis], neuron_axis=axis
+        ),
     )
 
 

@@ -54,6 +54,8 @@ class Default:
     needs: ClassVar[Requirements] = Requirements()
     is_seeded: ClassVar[bool] = False
     settings_type: ClassVar[type] = DefaultSettings
+    neutral: ClassVar[Mapping[str, Any]] = {}
+    small: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, settings: DefaultSettings) -> None:
         self.settings = settings

@@ -12,6 +12,20 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Range:
+    """Numbers between which tuning may choose, ends included; whole ones where the setting is whole."""
+
+    low: float
+    high: float
+    log: bool = False
+    """Whether to choose on a logarithmic scale."""
+
+
+Search = Range | tuple[Any, ...]
+"""What tuning may choose from: a range, or the values themselves."""
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """What is known of one setting."""
 
@@ -23,6 +37,8 @@ class Setting:
     low: float | None = None
     high: float | None = None
     choices: tuple[Any, ...] = ()
+    search: Search | None = None
+    """What `equipoise tune` may choose from; None where it leaves the setting alone."""
 
     @property
     def allowed(self) -> str:
@@ -45,9 +61,18 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[Any, ...] = (),
+    search: Search | None = None,
 ) -> Any:  # noqa: ANN401 - as dataclasses.field
     """A dataclass field that documents itself. `source` is a paper section, a file at a commit, or "our choice"."""
-    facts = {"meaning": meaning, "source": source, "unit": unit, "low": low, "high": high, "choices": choices}
+    facts = {
+        "meaning": meaning,
+        "source": source,
+        "unit": unit,
+        "low": low,
+        "high": high,
+        "choices": choices,
+        "search": search,
+    }
     return dataclasses.field(default=default, metadata=MappingProxyType(facts))
 
 

@@ -1,15 +1,15 @@
 """NeuronTune as a method: pinpoint neurons, tune their factors, and serve the result."""
 
-import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmarks.base import AlignmentData, Prompt
 from benchmarks.errors import UserError
+from methods.artefact import Artefact
 from methods.base import Block, ChatModel, Cost, Fidelity, Fitted, Progress, Requirements
 from methods.neurontune.samples import check_data
 from methods.neurontune.settings import NeuronTuneSettings
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from methods.neurontune.pinpointing import Selection
     from methods.neurontune.scaling import Scaling
 
-_FILES = "scaling.safetensors", "artefact.json"
 _PER_SAMPLE = "forward_equivalents_per_sample"
 
 
@@ -49,8 +48,6 @@ class FittedNeuronTune:
 
     def save(self, folder: Path) -> None:
         """Write the neurons and factors as safetensors, the rest as JSON."""
-        from safetensors.torch import save_file
-
         tensors = {
             "safety_block": self.scaling.safety.block,
             "safety_place": self.scaling.safety.place,
@@ -59,9 +56,7 @@ class FittedNeuronTune:
             "utility_place": self.scaling.utility.place,
             "utility_factor": self.scaling.utility_factors,
         }
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / _FILES[0])
-        record = {"method": NeuronTune.name, "cost": asdict(self.cost), "diagnostics": self.facts}
-        (folder / _FILES[1]).write_text(json.dumps(record, indent=1))
+        Artefact(NeuronTune.name, self.cost, self.facts, tensors=tensors).save(folder)
 
     def diagnostics(self) -> Mapping[str, Any]:
         """Where the neurons lie, what the factors became, how the loss fell, what attribution cost."""
@@ -81,9 +76,20 @@ class NeuronTune:
         "The inner utility step descends the utility loss (line 16 of algorithm 1 prints an ascent).",
         "Meta gradients are first order; factors stay between 0 and a limit; the best epoch is chosen on dev prompts.",
     )
-    needs: ClassVar[Requirements] = Requirements(activations=True, gradients=True)
+    needs: ClassVar[Requirements] = Requirements(activations=True, gradients=True, neurons=True)
     is_seeded: ClassVar[bool] = True
     settings_type: ClassVar[type] = NeuronTuneSettings
+    neutral: ClassVar[Mapping[str, Any]] = {"adaptive": False, "safety_scale": 1.0, "utility_scale": 1.0}
+    small: ClassVar[Mapping[str, Any]] = {
+        "safety_neurons": 6,
+        "utility_neurons": 6,
+        "utility_samples": 2,
+        "path_steps": 4,
+        "epochs": 2,
+        "local_samples": 2,
+        "global_samples": 4,
+        "validation_samples": 2,
+    }
 
     def __init__(self, settings: NeuronTuneSettings) -> None:
         self.settings = settings
@@ -118,25 +124,22 @@ class NeuronTune:
     @staticmethod
     def load(folder: Path) -> Fitted:
         """Read what `save` wrote."""
-        from safetensors.torch import load_file
-
         from methods.neurontune.pinpointing import Neurons
         from methods.neurontune.scaling import Scaling
 
-        tensors = load_file(folder / _FILES[0])
-        record = json.loads((folder / _FILES[1]).read_text())
+        saved = Artefact.load(folder)
         scaling = Scaling(
-            Neurons(tensors["safety_block"], tensors["safety_place"]),
-            Neurons(tensors["utility_block"], tensors["utility_place"]),
-            tensors["safety_factor"],
-            tensors["utility_factor"],
+            Neurons(saved.tensors["safety_block"], saved.tensors["safety_place"]),
+            Neurons(saved.tensors["utility_block"], saved.tensors["utility_place"]),
+            saved.tensors["safety_factor"],
+            saved.tensors["utility_factor"],
         )
-        return FittedNeuronTune(scaling, Cost(**record["cost"]), record["diagnostics"])
+        return FittedNeuronTune(scaling, saved.cost, saved.diagnostics)
 
     def _counts(self, model: ChatModel) -> tuple[int, int]:
         from methods.neurontune.pinpointing import resolve_count
 
-        layers, width = len(model.blocks), model.blocks[0].neurons
+        layers, width = len(model.blocks), model.blocks[0].dense.neurons
         safety = resolve_count("safety_neurons", self.settings.safety_neurons, layers * width)
         utility = resolve_count("utility_neurons", self.settings.utility_neurons, layers * width)
         needed = max(safety, utility) if self.settings.overlap == "both" else safety + utility
@@ -158,7 +161,7 @@ class NeuronTune:
         counts = self._counts(model)
         if self.settings.pinpointing == "random":
             generator = torch.Generator().manual_seed(seed)
-            return select_at_random(len(model.blocks), model.blocks[0].neurons, counts, generator), {}
+            return select_at_random(len(model.blocks), model.blocks[0].dense.neurons, counts, generator), {}
         safety, utility = self._attribute(model, data, rng, meter, progress)
         joined = [
             join(torch.stack([one.scores for one in found]), self.settings.aggregation, self.settings.score_sign)

@@ -107,7 +107,7 @@ class Replay:
         later: list[Tensor] = []
         with ExitStack() as stack:
             for block in self.model.blocks[1:]:
-                stack.enter_context(_reading_input(block.down_projection, later))
+                stack.enter_context(_reading_input(block.dense.down_projection, later))
             return Traced(self.logits(0, {0: first}), [first, *later])
 
     def _forward(
@@ -130,7 +130,7 @@ class Replay:
         with ExitStack() as stack:
             for block in self.model.blocks:
                 stack.enter_context(_reading_input(block.module, inputs))
-                stack.enter_context(_reading_input(block.down_projection, activations))
+                stack.enter_context(_reading_input(block.dense.down_projection, activations))
             logits = self._forward(1)
         return Record(inputs, [values[0] for values in activations], logits)
 
@@ -141,7 +141,7 @@ def neuron_activations(model: ChatModel, pair: Pair, positions: slice) -> list[F
     seen: list[Tensor] = []
     with torch.no_grad(), ExitStack() as stack:
         for block in model.blocks:
-            stack.enter_context(_reading_input(block.down_projection, seen))
+            stack.enter_context(_reading_input(block.dense.down_projection, seen))
         model.network(input_ids=ids, use_cache=False, logits_to_keep=1)
     return [values[0, positions] for values in seen]
 
@@ -222,7 +222,7 @@ def _neurons_of(block: Block, values: Float[Tensor, "row position neuron"]) -> I
         rest = args[0][:, values.shape[1] :]
         return (torch.cat([values.to(rest.dtype), rest], dim=1), *args[1:])
 
-    handle = block.down_projection.register_forward_pre_hook(replace)
+    handle = block.dense.down_projection.register_forward_pre_hook(replace)
     try:
         yield
     finally:

@@ -26,7 +26,7 @@ class Scaling(NamedTuple):
         for neurons, factors in ((self.safety, self.safety_factors), (self.utility, self.utility_factors)):
             here = neurons.block == block.index
             if bool(here.any()):
-                ones = torch.ones(block.neurons, device=device)
+                ones = torch.ones(block.dense.neurons, device=device)
                 chosen = ones.index_put((neurons.place[here].to(device),), factors[here.to(factors.device)].to(device))
                 scale = chosen if scale is None else scale * chosen
         return scale
@@ -38,11 +38,11 @@ class Scaling(NamedTuple):
         """
         folded: dict[str, Tensor] = {}
         for block in blocks:
-            weight = weights[block.down_weight]
+            weight = weights[block.dense.down_weight]
             scale = self.of_block(block, weight.device)
             if scale is not None:
-                shaped = scale if block.neuron_axis == 1 else scale[:, None]
-                folded[block.down_weight] = (weight.float() * shaped).to(weight.dtype)
+                shaped = scale if block.dense.neuron_axis == 1 else scale[:, None]
+                folded[block.dense.down_weight] = (weight.float() * shaped).to(weight.dtype)
         return folded
 
 
@@ -53,7 +53,7 @@ def scaled(model: ChatModel, scaling: Scaling) -> Iterator[None]:
         for block in model.blocks:
             scale = scaling.of_block(block, model.device)
             if scale is not None:
-                stack.enter_context(_multiplied(block.down_projection, scale))
+                stack.enter_context(_multiplied(block.dense.down_projection, scale))
         yield
 
 

@@ -6,7 +6,7 @@ A2 or B3 number the ambiguities and are used throughout this folder.
 
 from dataclasses import dataclass
 
-from methods.settings import setting
+from methods.settings import Range, setting
 
 OURS = "our choice: the paper does not say"
 
@@ -21,6 +21,7 @@ class NeuronTuneSettings:
         source="section 4.4; 500 on LLaMA3.1-8B (table 7)",
         unit="neurons",
         low=0,
+        search=Range(0.002, 0.1, log=True),
     )
     utility_neurons: float = setting(
         1500.0,
@@ -28,6 +29,7 @@ class NeuronTuneSettings:
         source="section 4.4; 1500 on LLaMA3.1-8B (table 7)",
         unit="neurons",
         low=0,
+        search=Range(0.002, 0.1, log=True),
     )
 
     # Stage 1: pinpointing.

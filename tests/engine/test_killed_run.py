@@ -44,7 +44,7 @@ def test_a_killed_run_ends_with_the_results_of_an_undisturbed_one_and_repeats_no
     killed, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
     before = kill_in_the_middle(killed)
     assert 0 < len(before) < 24
-    artefact = killed / "artefacts" / ARM / "seed-0" / "scaling.safetensors"
+    artefact = killed / "artefacts" / ARM / "seed-0" / "tensors.safetensors"
     fitted_at = artefact.stat().st_mtime_ns
     finish(killed)
     finish(undisturbed)

@@ -67,7 +67,7 @@ def logits_with(model: ChatModel, pair: Pair, layer: int, first: int, value: Ten
         changed[0, first : first + len(value)] = value
         return (changed,)
 
-    handle = model.blocks[layer].down_projection.register_forward_pre_hook(overwrite)
+    handle = model.blocks[layer].dense.down_projection.register_forward_pre_hook(overwrite)
     try:
         return reply_predictions(model, pair)
     finally:
@@ -99,7 +99,7 @@ def clean_activations(model: ChatModel, pair: Pair, positions: slice) -> list[Fl
     def read(_: nn.Module, args: tuple[Tensor, ...]) -> None:
         seen.append(args[0][0, positions].detach().clone())
 
-    handles = [block.down_projection.register_forward_pre_hook(read) for block in model.blocks]
+    handles = [block.dense.down_projection.register_forward_pre_hook(read) for block in model.blocks]
     with torch.no_grad():
         reply_predictions(model, pair)
     for handle in handles:

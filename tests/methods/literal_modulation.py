@@ -27,7 +27,7 @@ def literal_logits(model: ChatModel, pair: Pair, theta: Theta | None) -> Tensor:
         for index in range(len(factors)):
             block, place = int(neurons.block[index]), int(neurons.place[index])
             handles.append(
-                model.blocks[block].down_projection.register_forward_pre_hook(_Multiply(place, factors[index]))
+                model.blocks[block].dense.down_projection.register_forward_pre_hook(_Multiply(place, factors[index]))
             )
     logits = reply_predictions(model, pair)
     for handle in handles:

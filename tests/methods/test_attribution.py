@@ -220,7 +220,7 @@ def test_one_neuron_at_a_time_agrees_with_its_layer_where_neurons_act_linearly()
     model = tiny()
     # So small a push on the residual stream acts linearly, hence every neuron for itself.
     for block in model.blocks:
-        block.down_projection.weight.data.mul_(1e-4)
+        block.dense.down_projection.weight.data.mul_(1e-4)
     attacked, plain = attacked_and_plain(model, SHORT)
     case = contrast_case(model, attacked, plain, "last_prompt_token")
     together = attribute(model, case, NeuronTuneSettings(path_steps=2))
@@ -258,7 +258,7 @@ def test_gradient_times_activation_is_one_gradient_in_the_untouched_network(fami
         seen.append(args[0].clone().requires_grad_())
         return (seen[-1],)
 
-    handles = [block.down_projection.register_forward_pre_hook(watch) for block in model.blocks]
+    handles = [block.dense.down_projection.register_forward_pre_hook(watch) for block in model.blocks]
     value = literal_objective(reply_predictions(model, pair), pair.reply, settings.objective)
     for handle in handles:
         handle.remove()

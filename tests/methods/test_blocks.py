@@ -26,10 +26,10 @@ def test_the_parts_of_every_block_are_found(family: str) -> None:
     for block in blocks:
         assert block.module is network.get_submodule(path.format(block.index))
         assert block.attention_output is block.module.get_submodule(attention)
-        assert block.down_projection is block.module.get_submodule(down)
-        assert block.down_weight == f"{path.format(block.index)}.{down}.weight"
-        assert (block.neurons, block.neuron_axis) == (NEURONS, axis)
-        assert network.state_dict()[block.down_weight].shape[axis] == NEURONS
+        assert block.dense.down_projection is block.module.get_submodule(down)
+        assert block.dense.down_weight == f"{path.format(block.index)}.{down}.weight"
+        assert (block.dense.neurons, block.dense.neuron_axis) == (NEURONS, axis)
+        assert network.state_dict()[block.dense.down_weight].shape[axis] == NEURONS
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -38,7 +38,7 @@ def test_the_input_of_the_down_projection_has_one_value_a_neuron(family: str) ->
     pair, _ = attacked_and_plain(model)
     shapes: list[torch.Size] = []
     for block in model.blocks:
-        block.down_projection.register_forward_pre_hook(lambda _, args: shapes.append(args[0].shape))
+        block.dense.down_projection.register_forward_pre_hook(lambda _, args: shapes.append(args[0].shape))
     model.network(input_ids=torch.tensor([pair.prompt]))
     assert shapes == [(1, len(pair.prompt), NEURONS)] * LAYERS
 

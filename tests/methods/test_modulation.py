@@ -214,7 +214,7 @@ def test_a_loss_that_is_no_number_names_the_epoch(model: TransformersModel, pair
 
 def test_a_broken_model_stops_before_the_first_epoch() -> None:
     broken = tiny()
-    broken.blocks[0].down_projection.weight.data.fill_(float("nan"))
+    broken.blocks[0].dense.down_projection.weight.data.fill_(float("nan"))
     with pytest.raises(FloatingPointError, match="after epoch 0 of the adaptive stage"):
         adapt(broken, pairs_for(broken), SETTINGS)
 

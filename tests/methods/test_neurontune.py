@@ -51,7 +51,7 @@ def refusal_of(settings: NeuronTuneSettings, data: AlignmentData | None = None) 
 def artefact(fitted: Fitted, folder: Path) -> bytes:
     folder.mkdir()
     fitted.save(folder)
-    return (folder / "scaling.safetensors").read_bytes()
+    return (folder / "tensors.safetensors").read_bytes()
 
 
 @torch.no_grad()
@@ -100,7 +100,7 @@ def test_what_is_saved_and_loaded_gives_the_same_logits(fitted: FittedNeuronTune
 
 def test_the_artefact_is_safetensors_and_json_alone(fitted: FittedNeuronTune, tmp_path: Path) -> None:
     fitted.save(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["artefact.json", "scaling.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["artefact.json", "tensors.safetensors"]
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2"])

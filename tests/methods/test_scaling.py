@@ -64,17 +64,17 @@ def test_folding_multiplies_the_columns_of_the_neurons_and_nothing_else(family: 
     model = tiny(family)
     weights = state_of(model)
     folded = SCALING.fold(weights, model.blocks)
-    assert sorted(folded) == sorted(block.down_weight for block in model.blocks)
+    assert sorted(folded) == sorted(block.dense.down_weight for block in model.blocks)
     for block, factors in zip(model.blocks, literal_factors(SCALING), strict=True):
         for place, factor in enumerate(factors):
-            index = (slice(None), place) if block.neuron_axis == 1 else (place, slice(None))
-            assert torch.equal(folded[block.down_weight][index], weights[block.down_weight][index] * factor)
+            index = (slice(None), place) if block.dense.neuron_axis == 1 else (place, slice(None))
+            assert torch.equal(folded[block.dense.down_weight][index], weights[block.dense.down_weight][index] * factor)
 
 
 def test_a_block_without_chosen_neurons_is_not_folded() -> None:
     model = tiny()
     scaling = Scaling(neurons((1, 4)), UTILITY, torch.tensor([2.0]), torch.tensor([0.5, 0.5]))
-    assert list(scaling.fold(model.network.state_dict(), model.blocks)) == [model.blocks[1].down_weight]
+    assert list(scaling.fold(model.network.state_dict(), model.blocks)) == [model.blocks[1].dense.down_weight]
 
 
 def test_a_neuron_in_both_sets_gets_the_product() -> None:
@@ -125,9 +125,9 @@ def test_neurons_are_scaled_at_prompt_and_at_reply_positions() -> None:
     def after(_: torch.nn.Module, args: tuple[Tensor, ...], __: Tensor) -> None:
         ratios[-1] = args[0][..., 3] / ratios[-1]
 
-    handle = block.down_projection.register_forward_pre_hook(before)
+    handle = block.dense.down_projection.register_forward_pre_hook(before)
     with scaled(model, SCALING):
-        last = block.down_projection.register_forward_hook(after)
+        last = block.dense.down_projection.register_forward_hook(after)
         model.generate([prompt], GenerationSettings(max_new_tokens=3))
         last.remove()
     handle.remove()
