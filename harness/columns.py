@@ -6,7 +6,7 @@ from typing import NamedTuple
 from benchmarks.base import Benchmark, Intent, Kind
 from benchmarks.registry import PAIRINGS
 from metrics.base import Direction
-from metrics.registry import METRICS
+from metrics.registry import all_metrics
 from reports.base import Column
 
 COMPOSITES = {
@@ -62,7 +62,7 @@ def _of_benchmark(benchmark: Benchmark, pairings: Sequence[Pairing]) -> list[Col
             is_headline=_is_headline(benchmark, metric.name, pairings),
             meaning=metric.meaning,
         )
-        for metric in METRICS.values()
+        for metric in all_metrics().things.values()
         if metric.kind is benchmark.kind
     ]
 

@@ -1,30 +1,37 @@
-"""From exchanges to a comparison: scores, estimates, and the facts about each arm."""
+"""From exchanges to a comparison: estimates, differences, and the facts about each arm."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from benchmarks.base import Kind, Prompt
 from harness.answers import Answers, Note, read_answers
 from harness.columns import Pairing, find_pairings, make_columns
+from harness.differences import differences
 from harness.fitting import read_facts
 from harness.plan import Cell
 from harness.run_folder import RunFolder
+from harness.scores import ScoreTable
 from metrics import su_f1
 from metrics.base import Estimate, Exchange
-from metrics.registry import METRICS, judge
+from metrics.registry import METRICS, all_metrics, judge
 from reports.base import Arm, Column, Comparison, Sample
 
-if TYPE_CHECKING:
-    from jaxtyping import Float
-
 Estimates = dict[tuple[str, str], Estimate]
+COSTS = (
+    "seconds",
+    "forward_equivalents",
+    "forward_equivalents_per_sample",
+    "peak_bytes",
+    "extra_tokens_per_reply",
+    "extra_passes_per_reply",
+)
 
 
 def compare(folder: RunFolder, judge_name: str | None, note: Note) -> Comparison:
-    """Judge the replies of a run and estimate every number. `judge_name` overrides the judge of its protocol.
+    """Judge the replies of a run, estimate every number, and test every difference to the first arm.
+
+    `judge_name` overrides the judge of the run's protocol.
 
     Raises:
         UserError: If this is no run folder, or there is no such judge.
@@ -32,19 +39,27 @@ def compare(folder: RunFolder, judge_name: str | None, note: Note) -> Comparison
     header = folder.header()
     protocol = header["protocol"]
     chosen = judge(judge_name or protocol["judge"])
+    for problem in all_metrics().problems:
+        note(f"warning: {problem}")
     answers = read_answers(folder, header, chosen, note)
     pairings = find_pairings(answers.benchmarks)
     columns = make_columns(answers.benchmarks, pairings)
+    names, bounds, table = (
+        [arm["name"] for arm in header["arms"]],
+        su_f1.Bounds(**protocol["su_f1"]),
+        ScoreTable(answers),
+    )
     estimates: Estimates = {}
-    for arm in header["arms"]:
-        estimates |= _single(answers, arm["name"], columns)
+    for name in names:
+        estimates |= _single(table, name, columns)
         for pairing in pairings:
-            estimates |= _joint(answers, arm["name"], pairing, su_f1.Bounds(**protocol["su_f1"]))
+            estimates |= _joint(table, name, pairing, bounds)
     return Comparison(
         model=protocol["model"]["name"],
         arms=tuple(_arm(folder, described, answers) for described in header["arms"]),
         columns=columns,
         estimates=estimates,
+        differences=differences(table, names, columns, pairings, bounds),
         samples=tuple(_samples(answers)),
         seeds=tuple(protocol["seeds"]),
         judge=f"{chosen.name} {chosen.version}",
@@ -53,38 +68,24 @@ def compare(folder: RunFolder, judge_name: str | None, note: Note) -> Comparison
     )
 
 
-def _single(answers: Answers, arm: str, columns: Sequence[Column]) -> Estimates:
+def _single(table: ScoreTable, arm: str, columns: Sequence[Column]) -> Estimates:
     """Estimates of the columns that belong to one benchmark each."""
     found: Estimates = {}
+    metrics = all_metrics().things
     for column in columns:
-        seeds = answers.seeds(arm, column.benchmark) if column.metric in METRICS else ()
-        if seeds:
-            scores = _scores(answers, arm, column.benchmark, seeds, column.metric)
-            found[arm, column.key] = METRICS[column.metric].estimate(scores)
+        scores = table.of_benchmark(arm, column.benchmark, column.metric) if column.metric in metrics else None
+        if scores is not None:
+            found[arm, column.key] = metrics[column.metric].estimate(scores)
     return found
 
 
-def _joint(answers: Answers, arm: str, pairing: Pairing, bounds: su_f1.Bounds) -> Estimates:
+def _joint(table: ScoreTable, arm: str, pairing: Pairing, bounds: su_f1.Bounds) -> Estimates:
     """Safety, utility and SU-F1 of one pairing, where the arm has finished both of its benchmarks."""
-    seeds = answers.seeds(arm, *pairing)
-    if not seeds:
+    sides = table.of_pairing(arm, pairing)
+    if sides is None:
         return {}
-    harmful, benign = (
-        su_f1.Scores(
-            _scores(answers, arm, benchmark, seeds, "refusal_rate"), _scores(answers, arm, benchmark, seeds, "entropy")
-        )
-        for benchmark in pairing
-    )
-    estimates = su_f1.estimate(harmful, benign, bounds)
+    estimates = su_f1.estimate(*sides, bounds)
     return {(arm, f"{pairing.name}/{name}"): value for name, value in estimates._asdict().items()}
-
-
-def _scores(
-    answers: Answers, arm: str, benchmark: str, seeds: Sequence[int], metric: str
-) -> "Float[np.ndarray, 'seed prompt']":
-    score = METRICS[metric].score
-    rows = [[score(exchange).value for exchange in answers.cells[Cell(arm, seed, benchmark)]] for seed in seeds]
-    return np.array(rows, dtype=float)  # None becomes NaN
 
 
 def _arm(folder: RunFolder, described: Mapping[str, Any], answers: Answers) -> Arm:
@@ -100,6 +101,8 @@ def _arm(folder: RunFolder, described: Mapping[str, Any], answers: Answers) -> A
         deviations=tuple(described["deviations"]),
         settings=described["settings"],
         cost=_cost([facts["cost"] for facts in fits.values()]) | _speed(name, answers),
+        card=described.get("card") or {},  # runs of version 0.1 have neither card nor tuning
+        tuning=described.get("tuning") or {},
         diagnostics=next(iter(diagnostics.values())) if len(described["seeds"]) == 1 and diagnostics else diagnostics,
         failure=failure.read_text(encoding="utf-8").partition("\n")[0] if failure.exists() else "",
     )
@@ -107,8 +110,7 @@ def _arm(folder: RunFolder, described: Mapping[str, Any], answers: Answers) -> A
 
 def _cost(costs: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Mean over seeds."""
-    names = ("seconds", "forward_equivalents", "forward_equivalents_per_sample", "peak_bytes")
-    return {name: fmean(cost.get(name, 0.0) for cost in costs) for name in names} if costs else {}
+    return {name: fmean(cost.get(name, 0.0) for cost in costs) for name in COSTS} if costs else {}
 
 
 def _speed(arm: str, answers: Answers) -> dict[str, float]:

@@ -1,16 +1,30 @@
 """What `equipoise list` prints. Nothing heavy is imported for it."""
 
 import inspect
+import shutil
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from benchmarks.errors import unknown_name
-from benchmarks.registry import BENCHMARKS
+from benchmarks import registry as benchmarks
+from benchmarks.base import Benchmark
+from benchmarks.errors import UserError, unknown_name
+from harness.card_text import card_text
 from harness.models import MODELS
-from methods.base import Method
-from methods.registry import METHODS
-from methods.settings import describe
+from methods import registry as methods
+from methods.cards import card
 from metrics.base import Judge
-from metrics.registry import JUDGES, METRICS
+from metrics.registry import JUDGE_CATALOGUE, METRIC_CATALOGUE, judge
+
+WIDEST = 100
+"""Characters a line: longer ones are hard to read, however wide the terminal."""
+
+
+class Listing(NamedTuple):
+    """What is printed of one kind."""
+
+    entries: Mapping[str, str]
+    problems: tuple[str, ...] = ()
+    """One line for everything from outside that cannot be used."""
 
 
 def listing(kind: str, *, verbose: bool) -> str:
@@ -21,53 +35,65 @@ def listing(kind: str, *, verbose: bool) -> str:
     """
     if kind not in _KINDS:
         raise unknown_name("list", kind, _KINDS)
-    entries = _KINDS[kind](verbose)
+    entries, problems = _KINDS[kind](verbose)
     width = max(len(name) for name in entries)
-    return "\n".join(f"{name:<{width}}  {text}" for name, text in entries.items())
+    lines = [f"{name:<{width}}  {text}" for name, text in entries.items()]
+    return ("\n\n" if verbose else "\n").join([*lines, *(f"warning: {problem}" for problem in problems)])
 
 
-def _methods(verbose: bool) -> Mapping[str, str]:
-    return {name: _first_line(method) + (_details(method) if verbose else "") for name, method in METHODS.items()}
+def _methods(verbose: bool) -> Listing:
+    found, problems = methods.available()
+    width = min(WIDEST, shutil.get_terminal_size((WIDEST, 24)).columns)
+    return Listing(
+        {
+            name: _first_line(method) + (f"\n{card_text(card(method), width)}" if verbose else "")
+            for name, method in found.items()
+        },
+        problems,
+    )
 
 
-def _details(method: type[Method]) -> str:
-    facts = [f"paper: {method.paper}", f"fidelity: {method.fidelity}", *method.deviations]
-    settings = [
-        f"{known.name} = {known.default} ({', '.join(filter(None, (known.unit, known.allowed)))}): "
-        f"{known.meaning} Source: {known.source}."
-        for known in describe(method.settings_type)
-    ]
-    return "".join(f"\n    {line}" for line in (*facts, *settings))
+def _metrics(verbose: bool) -> Listing:
+    found, problems = METRIC_CATALOGUE.available()
+    return Listing(
+        {
+            name: metric.meaning
+            + (f"\n    unit: {metric.unit}, for {metric.kind.replace('_', ' ')}" if verbose else "")
+            for name, metric in found.items()
+        },
+        problems,
+    )
 
 
-def _metrics(verbose: bool) -> Mapping[str, str]:
-    return {
-        name: metric.meaning + (f"\n    unit: {metric.unit}, for {metric.kind.replace('_', ' ')}" if verbose else "")
-        for name, metric in METRICS.items()
-    }
+def _benchmarks(verbose: bool) -> Listing:
+    found, problems = benchmarks.available()
+    texts, broken = {}, []
+    for name, load in found.items():
+        try:
+            texts[name] = _first_line(load) + (_facts(benchmarks.load_benchmark(name)) if verbose else "")
+        except UserError as error:
+            broken.append(str(error))
+    return Listing(texts, (*problems, *broken))
 
 
-def _benchmarks(verbose: bool) -> Mapping[str, str]:
-    texts = {}
-    for name, load in BENCHMARKS.items():
-        texts[name] = _first_line(load)
-        if verbose:
-            benchmark = load()
-            texts[name] += (
-                f"\n    {len(benchmark.prompts)} prompts, {benchmark.intent}, {benchmark.kind.replace('_', ' ')}; "
-                f"{benchmark.source}, revision {benchmark.revision}, licence {benchmark.licence}"
-            )
-    return texts
+def _facts(benchmark: Benchmark) -> str:
+    return (
+        f"\n    {len(benchmark.prompts)} prompts, {benchmark.intent}, {benchmark.kind.replace('_', ' ')}; "
+        f"{benchmark.source}, revision {benchmark.revision}, licence {benchmark.licence}"
+    )
 
 
-def _judges(verbose: bool) -> Mapping[str, str]:
-    texts = {}
-    for name, make in JUDGES.items():
-        judge = make()
-        texts[name] = _first_line(type(judge))
-        if verbose:
-            texts[name] += f"\n    version {judge.version}; {_known_error(judge)}"
-    return texts
+def _judges(verbose: bool) -> Listing:
+    found, problems = JUDGE_CATALOGUE.available()
+    texts, broken = {}, []
+    for name in found:
+        try:
+            made = judge(name)
+            texts[name] = _first_line(type(made))
+            texts[name] += f"\n    version {made.version}; {_known_error(made)}" if verbose else ""
+        except UserError as error:
+            broken.append(str(error))
+    return Listing(texts, (*problems, *broken))
 
 
 def _known_error(judge: Judge) -> str:
@@ -77,16 +103,17 @@ def _known_error(judge: Judge) -> str:
     return f"sensitivity {error.sensitivity:.3f}, specificity {error.specificity:.3f} (n {error.n}, {error.source})"
 
 
-def _models(verbose: bool) -> Mapping[str, str]:
+def _models(verbose: bool) -> Listing:
     built_in = {name: "comes with this project" + (f"\n    {path}" if verbose else "") for name, path in MODELS.items()}
-    return {**built_in, "org/name": "any chat model of the Hugging Face hub", "./folder": "a checkpoint on this disk"}
+    elsewhere = {"org/name": "any chat model of the Hugging Face hub", "./folder": "a checkpoint on this disk"}
+    return Listing({**built_in, **elsewhere})
 
 
 def _first_line(thing: object) -> str:
     return (inspect.getdoc(thing) or "").partition("\n")[0]
 
 
-_KINDS: Mapping[str, Callable[[bool], Mapping[str, str]]] = {
+_KINDS: Mapping[str, Callable[[bool], Listing]] = {
     "methods": _methods,
     "metrics": _metrics,
     "benchmarks": _benchmarks,

@@ -6,7 +6,7 @@ hardware are in `run.json`, times and speeds in `costs.json`.
 
 from typing import Any
 
-from metrics.base import Direction, Estimate
+from metrics.base import Difference, Direction, Estimate
 from reports.base import Comparison
 
 SCHEMA_VERSION = 1
@@ -37,6 +37,7 @@ def results(comparison: Comparison, git_hash: str | None) -> dict[str, Any]:
                 "fidelity": arm.fidelity,
                 "deviations": arm.deviations,
                 "settings": arm.settings,
+                "tuning": arm.tuning or None,
                 "diagnostics": arm.diagnostics,
                 "failure": arm.failure or None,
             }
@@ -44,6 +45,10 @@ def results(comparison: Comparison, git_hash: str | None) -> dict[str, Any]:
         ],
         "estimates": [
             {"arm": arm, "column": key, **_estimate(estimate)} for (arm, key), estimate in comparison.estimates.items()
+        ],
+        "comparisons": [
+            {"arm": arm, "baseline": comparison.arms[0].name, "column": key, **_difference(difference)}
+            for (arm, key), difference in comparison.differences.items()
         ],
     }
 
@@ -88,4 +93,18 @@ def _estimate(estimate: Estimate) -> dict[str, float | int | None]:
         "high": estimate.high,
         "n": estimate.n,
         "unscored": estimate.unscored,
+    }
+
+
+def _difference(difference: Difference) -> dict[str, float | int | str | None]:
+    return {
+        "difference": difference.value,
+        "low": difference.low,
+        "high": difference.high,
+        "p_value": difference.p_value,
+        "p_adjusted": difference.p_adjusted,
+        "n_pairs": difference.n_pairs,
+        "unpaired": difference.unpaired,
+        "discordant": difference.discordant,
+        "test": difference.test,
     }

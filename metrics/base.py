@@ -1,8 +1,8 @@
 """How a reply is judged: verdicts, scores of single replies, and metrics that turn scores into an estimate.
 
 A judge gives a `Judgement` of a reply. A metric gives each `Exchange` (prompt, reply, judgement) a `Score`, and all
-scores together an `Estimate` with its interval. A score that cannot be had is `unscored` with a reason: it is left out
-of the estimate and counted beside it, never taken for zero.
+scores together an `Estimate` with its interval; two arms on the same prompts have a `Difference`. A score that cannot
+be had is `unscored` with a reason: it is left out and counted, never taken for zero.
 """
 
 from collections.abc import Callable, Sequence
@@ -101,6 +101,35 @@ class Estimate:
     """Prompts that count."""
     unscored: int = 0
     """Replies that were left out."""
+
+
+LEVEL = 0.05
+"""Of significance: below it a difference is more than chance would give."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An arm minus a baseline on the same prompts, in the unit of their column, with its 95 % interval and its test."""
+
+    value: float
+    low: float
+    high: float
+    p_value: float
+    """Two-sided, of this difference alone."""
+    p_adjusted: float
+    """The same after Holm's correction over the arms of the column."""
+    n_pairs: int
+    """Prompts that both have a score for."""
+    test: str
+    discordant: int | None = None
+    """Of 0 and 1: prompts on which the two disagree. None for other scores."""
+    unpaired: int = 0
+    """Prompts that were left out, since one of the two has no score for them."""
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether the test supports a difference, all arms of the column considered."""
+        return self.p_adjusted < LEVEL
 
 
 class Direction(StrEnum):

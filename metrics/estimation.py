@@ -74,7 +74,7 @@ def median(scores: "Float[np.ndarray, 'seed prompt']") -> Estimate:
     scored = _scored(scores)
     if not scored.size:
         return _nothing(scores)
-    return _estimate(scores, float(np.median(mean_of_scored(scored.T))), _bootstrapped(scored, _medians))
+    return _estimate(scores, float(np.median(mean_of_scored(scored.T))), _bootstrapped(scored, medians))
 
 
 def wilson(successes: int, n: int) -> Interval:
@@ -95,7 +95,8 @@ def _exact_mean(scored: "Float[np.ndarray, 'seed scored']") -> float:
     return float(math.fsum(mean_of_scored(scored.T)) / scored.shape[1])
 
 
-def _medians(values: "Float[np.ndarray, 'resample prompt']") -> "Float[np.ndarray, ' resample']":
+def medians(values: "Float[np.ndarray, 'resample prompt']") -> "Float[np.ndarray, ' resample']":
+    """Of every row."""
     return np.asarray(np.median(values, axis=-1))
 
 

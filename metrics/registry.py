@@ -1,13 +1,15 @@
-"""Every metric and every judge that is built in, by name."""
+"""Every metric and every judge, by name: the built-in ones in tables, and those that come from outside."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from benchmarks.base import Intent, Kind
-from benchmarks.errors import find
+from benchmarks.plugins import Available, Catalogue, factory_faults, make, member_faults
 from metrics import accuracy, degenerate, entropy, estimation, length, perplexity, refusal
 from metrics.base import Direction, Judge, Metric
 from metrics.judges.grammar import GrammarJudge
 from metrics.judges.keyword import KeywordJudge
+from metrics.outside import guarded, metric_faults
 
 
 def _higher(_: Intent) -> Direction:
@@ -94,19 +96,36 @@ JUDGES: Mapping[str, Callable[[], Judge]] = {
 }
 
 
+def _judge_faults(made: object) -> list[str]:
+    return member_faults(made, {"name": str, "version": str, "known_error": object}, ["judge"])
+
+
+METRIC_CATALOGUE: Catalogue[Metric] = Catalogue("metric", METRICS, metric_faults)
+JUDGE_CATALOGUE: Catalogue[Callable[[], Judge]] = Catalogue("judge", JUDGES, factory_faults)
+
+
+@cache
+def all_metrics() -> Available[Metric]:
+    """Every metric of the report, those of installed packages among them, and what is wrong with the others."""
+    found, problems = METRIC_CATALOGUE.available()
+    return Available({name: one if name in METRICS else guarded(one) for name, one in found.items()}, problems)
+
+
 def metric(name: str) -> Metric:
     """The metric of that name.
 
     Raises:
+        PluginError: If it comes from outside and cannot be used.
         UserError: If there is none.
     """
-    return find("metric", name, METRICS)
+    return METRIC_CATALOGUE.find(name)
 
 
 def judge(name: str) -> Judge:
-    """The judge of that name.
+    """The judge of that name, an entry point or what `path/to/file.py:Class` makes.
 
     Raises:
+        PluginError: If it comes from outside and cannot be used.
         UserError: If there is none.
     """
-    return find("judge", name, JUDGES)()
+    return make(JUDGE_CATALOGUE, name, _judge_faults)

@@ -86,6 +86,12 @@ def su_f1(
     return np.where(total == 0, 0.0, 2 * safety_share * utility_share / np.where(total == 0, 1.0, total))
 
 
+def points(harmful: Scores, benign: Scores, bounds: Bounds = PAPER_BOUNDS) -> Points:
+    """Safety, utility and SU-F1 of the mean scores, shape `()` each; NaN where a set has no score that they need."""
+    means = [mean_of_scored(mean_of_scored(side.stacked.swapaxes(1, 2))) for side in (harmful, benign)]
+    return _points(means[0], means[1], bounds)
+
+
 def resamples(harmful: Scores, benign: Scores, bounds: Bounds = PAPER_BOUNDS) -> Points:
     """Safety, utility and SU-F1 of 2,000 joint resamples, shape `(resample,)` each.
 
@@ -112,8 +118,7 @@ def estimate(harmful: Scores, benign: Scores, bounds: Bounds = PAPER_BOUNDS) -> 
     Raises:
         ValueError: If the sets differ in their number of seeds.
     """
-    means = [mean_of_scored(mean_of_scored(side.stacked.swapaxes(1, 2))) for side in (harmful, benign)]
-    values = _points(means[0], means[1], bounds)
+    values = points(harmful, benign, bounds)
     drawn = resamples(harmful, benign, bounds)
     refusal, entropy = (np.concatenate(pair, axis=1) for pair in zip(harmful.stacked, benign.stacked, strict=True))
     needed = (refusal, entropy, refusal + entropy)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from benchmarks.base import Intent, Json
-from metrics.base import Direction, Estimate
+from metrics.base import Difference, Direction, Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,15 @@ class Arm:
     deviations: tuple[str, ...]
     settings: Mapping[str, Json]
     cost: Mapping[str, float]
-    """`seconds`, `forward_equivalents`, `peak_bytes` of the fit (mean over seeds) and `tokens_per_second`."""
+    """Of the fit, mean over seeds: `seconds`, `forward_equivalents`, `forward_equivalents_per_sample`, `peak_bytes`; of
+    each reply `extra_tokens_per_reply`, `extra_passes_per_reply`; and `tokens_per_second`."""
     diagnostics: Mapping[str, Json] = field(default_factory=dict)
     failure: str = ""
     """What stopped this arm, if anything did."""
+    card: Mapping[str, Json] = field(default_factory=dict)
+    """What its method is and what can be set, as `methods.cards` tells it; empty in runs of version 0.1."""
+    tuning: Mapping[str, Json] = field(default_factory=dict)
+    """On what the settings were tuned and with what budget, as `equipoise tune` tells it; empty where they were not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,8 @@ class Comparison:
     judge: str
     protocol: Mapping[str, Json]
     provenance: Mapping[str, Json]
+    differences: Mapping[tuple[str, str], Difference] = field(default_factory=dict)
+    """To the first arm on the same prompts, by (arm name, column key); what was not compared is missing."""
 
     @property
     def headline(self) -> tuple[Column, ...]:

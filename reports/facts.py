@@ -20,8 +20,13 @@ def facts(mapping: Mapping[str, Json]) -> list[Fact]:
     return list(_leaves(mapping, ""))
 
 
+def text(value: Json) -> str:
+    """A value as a reader would write it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def costs(arm: Arm, default: Arm) -> list[Fact]:
-    """What the fit took and how fast replies come, with units; what was not measured is left out."""
+    """What the fit and each reply took, with units; what was not measured, or took nothing, is left out."""
     cost = arm.cost
     found = []
     if cost.get("seconds"):
@@ -32,6 +37,10 @@ def costs(arm: Arm, default: Arm) -> list[Fact]:
         found.append(Fact("forward passes per sample", f"{cost['forward_equivalents_per_sample']:,.0f}"))
     if cost.get("peak_bytes"):
         found.append(Fact("peak memory", f"{cost['peak_bytes'] / 2**20:,.0f} MiB"))
+    if cost.get("extra_tokens_per_reply"):
+        found.append(Fact("extra tokens per reply", f"{cost['extra_tokens_per_reply']:,.1f}"))
+    if cost.get("extra_passes_per_reply"):
+        found.append(Fact("extra passes per reply", f"{cost['extra_passes_per_reply']:,.2f}"))
     if cost.get("tokens_per_second"):
         found.append(Fact("speed", _speed(cost["tokens_per_second"], default.cost.get("tokens_per_second"))))
     return found
@@ -65,4 +74,4 @@ def _leaves(mapping: Mapping[str, Json], prefix: str) -> Iterator[Fact]:
         if isinstance(value, Mapping) and value:
             yield from _leaves(value, f"{prefix}{name}.")
         else:
-            yield Fact(f"{prefix}{name}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+            yield Fact(f"{prefix}{name}", text(value))

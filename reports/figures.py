@@ -69,15 +69,22 @@ def interval(estimate: Estimate | None, factor: float = 1.0) -> Range | None:
 
 
 def colours(comparison: Comparison) -> dict[str, str]:
-    """A colour for every arm, `default` first in the colour of the text; after seven they come round again."""
-    names = [arm.name for arm in comparison.arms]
-    return {name: PALETTE[(place - 1) % len(PALETTE)] if place else INK for place, name in enumerate(names)}
+    """A colour for every arm, `default` first in the colour of the text.
+
+    Where there are more arms than colours, arms of one method share theirs; methods beyond seven begin again.
+    """
+    names = {arm.name: arm.name for arm in comparison.arms[1:]}
+    if len(names) > len(PALETTE):
+        names = {arm.name: arm.method for arm in comparison.arms[1:]}
+    places = {owner: place for place, owner in enumerate(dict.fromkeys(names.values()))}
+    found = {name: PALETTE[places[owner] % len(PALETTE)] for name, owner in names.items()}
+    return {comparison.arms[0].name: INK, **found}
 
 
 def short(name: str) -> str:
-    """The name of an arm for a plot, where room is scarce; the tables give it in full."""
-    text = one_line(name)
-    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"
+    """The name of an arm for a plot, where room is scarce: both ends, since doses differ in their last signs."""
+    text, half = one_line(name), LONGEST_NAME // 2
+    return text if len(text) <= LONGEST_NAME else f"{text[: half - 1]}…{text[-half:]}"
 
 
 def drawn(key: str, width: float, height: float, draw: "Callable[[Figure], None]", alternative: str) -> str:

@@ -7,7 +7,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from metrics.base import Direction
-from reports import bars, browser, facts, figures, leaderboard, trade_off
+from reports import bars, browser, cards, differences, facts, figures, leaderboard, trade_off
 from reports.base import Arm, Column, Comparison
 from reports.figures import Range
 from reports.foreign import visible
@@ -32,6 +32,8 @@ def render(comparison: Comparison) -> str:
             bars=bars.bars(comparison),
             unscored=leaderboard.unscored(comparison),
             benchmarks=leaderboard.benchmarks(comparison),
+            meanings=leaderboard.meanings(comparison),
+            cards=cards.cards(comparison),
             command=facts.reproduction(comparison),
             protocol=facts.protocol(comparison),
             environment=facts.environment(comparison),
@@ -92,8 +94,12 @@ def _environment() -> "Environment":
         counted=leaderboard.counted,
         span=span,
         first_order=first_order,
-        facts=facts.facts,
-        costs=facts.costs,
+        differing=differences.rows,
+        difference_headers=differences.HEADERS,
+        sentence=differences.sentence,
+        mark=leaderboard.MARK,
+        not_significant=leaderboard.NOT_SIGNIFICANT,
+        rule=leaderboard.RULE,
         drawing=Markup,
     )
     return environment

@@ -1,17 +1,20 @@
 """Numbers as text, in one place, so that the Markdown, the terminal and the page agree to the digit.
 
-A difference to `default` is marked as clear where the two 95 % intervals do not overlap. On the same prompts that rule
-is cautious: it may miss a real difference, and seldom marks a chance one.
+A difference to `default` carries a mark where its paired test supports it, all arms of the column considered, and
+`n.s.` where it does not.
 """
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from metrics.base import Direction, Estimate
+from metrics.base import LEVEL, Difference, Direction, Estimate
 from reports.base import Arm, Column, Comparison
 
 MISSING = "\N{EN DASH}"
-CLEAR = "*"
+MARK = "*"
+NOT_SIGNIFICANT = "n.s."
+RULE = f"p < {LEVEL} in a paired test, after Holm over the arms of the column"
+"""What the mark stands for."""
 ARROWS = {Direction.HIGHER: "↑", Direction.LOWER: "↓", Direction.NEITHER: ""}
 COMPOSITES = ("safety", "utility", "su_f1")
 """Printed in [0, 1] with three decimals, as the NeuronTune paper does, whatever their unit says."""
@@ -42,12 +45,10 @@ class Cell:
     interval: str
     """`86.1-96.3`, or empty where nothing was scored."""
     delta: str
-    """Signed difference to `default`; empty for `default` itself and where either is missing."""
-    is_clear: bool
-    """Whether its interval and that of `default` do not overlap."""
-    effect: str
-    """`better` or `worse` than default, or empty: no difference, or no direction."""
+    """Signed difference to `default`; empty for `default` itself and where there is no pair of scores."""
     estimate: Estimate | None
+    difference: Difference | None = None
+    direction: Direction = Direction.NEITHER
 
     @property
     def text(self) -> str:
@@ -55,9 +56,23 @@ class Cell:
         return f"{self.value} ({self.interval})" if self.interval else self.value
 
     @property
+    def is_significant(self) -> bool:
+        """Whether its test supports a difference to `default`."""
+        return self.difference is not None and self.difference.is_significant
+
+    @property
     def marked_delta(self) -> str:
-        """`+12.0*` where it is clear, `+2.0` where it may be noise."""
-        return self.delta + CLEAR * self.is_clear
+        """`+12.0*` where the test supports it, else `+2.0 n.s.`; empty where there is no difference to tell."""
+        return self.delta + (MARK if self.is_significant else f" {NOT_SIGNIFICANT}") if self.delta else ""
+
+    @property
+    def effect(self) -> str:
+        """`better`, `worse` or just `different`; empty where the test supports no difference."""
+        if self.difference is None or not self.is_significant:
+            return ""
+        if self.direction is Direction.NEITHER or not self.difference.value:
+            return "different"
+        return "better" if (self.difference.value > 0) == (self.direction is Direction.HIGHER) else "worse"
 
     @property
     def sort_value(self) -> float | None:
@@ -85,22 +100,14 @@ def signed(column: Column, value: float) -> str:
 
 
 def cell(comparison: Comparison, arm: Arm, column: Column) -> Cell:
-    """The number of one arm in one column, beside that of the first arm."""
+    """The number of one arm in one column, and how it differs from that of the first arm."""
     estimate = comparison.estimates.get((arm.name, column.key))
     if estimate is None or estimate.value is None:
-        return Cell(MISSING, "", "", False, "", estimate)
-    default = comparison.estimates.get((comparison.arms[0].name, column.key))
-    interval = _interval(column, estimate)
-    if arm is comparison.arms[0] or default is None or default.value is None:
-        return Cell(number(column, estimate.value), interval, "", False, "", estimate)
-    difference = estimate.value - default.value
+        return Cell(MISSING, "", "", estimate)
+    difference = comparison.differences.get((arm.name, column.key))
+    delta = signed(column, difference.value) if difference else ""
     return Cell(
-        number(column, estimate.value),
-        interval,
-        signed(column, difference),
-        _is_clear(estimate, default),
-        _effect(column, difference),
-        estimate,
+        number(column, estimate.value), _interval(column, estimate), delta, estimate, difference, column.direction
     )
 
 
@@ -155,19 +162,12 @@ def benchmarks(comparison: Comparison) -> dict[str, tuple[Column, ...]]:
     return {name: tuple(column for column in comparison.columns if column.benchmark == name) for name in names}
 
 
+def meanings(comparison: Comparison) -> dict[str, str]:
+    """What each number means, by its title."""
+    return {column.title: column.meaning for column in comparison.columns if column.meaning}
+
+
 def _interval(column: Column, estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return ""
     return f"{number(column, estimate.low)}-{number(column, estimate.high)}"
-
-
-def _is_clear(estimate: Estimate, default: Estimate) -> bool:
-    if estimate.low is None or estimate.high is None or default.low is None or default.high is None:
-        return False
-    return estimate.low > default.high or estimate.high < default.low
-
-
-def _effect(column: Column, difference: float) -> str:
-    if not difference or column.direction is Direction.NEITHER:
-        return ""
-    return "better" if (difference > 0) == (column.direction is Direction.HIGHER) else "worse"

@@ -1,13 +1,26 @@
-"""The report as GitHub Markdown: leaderboard, differences to `default`, every number, methods, provenance."""
+"""The report as GitHub Markdown: leaderboard, differences with their tests, every number, methods, provenance."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from tabulate import tabulate
 
 from reports.base import Arm, Column, Comparison
-from reports.facts import Fact, costs, environment, facts, protocol, reproduction
+from reports.cards import ArmFacts, Card, Setting, cards
+from reports.differences import HEADERS, rows
+from reports.facts import Fact, environment, protocol, reproduction
 from reports.foreign import markdown_text, one_line
-from reports.leaderboard import MISSING, benchmarks, cell, counted, title, unscored
+from reports.leaderboard import (
+    MARK,
+    MISSING,
+    NOT_SIGNIFICANT,
+    RULE,
+    benchmarks,
+    cell,
+    counted,
+    meanings,
+    title,
+    unscored,
+)
 
 
 def render(comparison: Comparison) -> str:
@@ -34,26 +47,32 @@ def _opening(comparison: Comparison) -> str:
 
 
 def _leaderboard(comparison: Comparison) -> str:
-    rows = [
+    caption = "Brackets hold 95 % intervals. ↑ higher is better, ↓ lower is better."
+    numbers = [
         [_name(arm), *(cell(comparison, arm, column).text for column in comparison.headline)] for arm in comparison.arms
     ]
-    caption = "Brackets hold 95 % intervals. ↑ higher is better, ↓ lower is better."
-    return f"## Leaderboard\n\n{_table(_headers(comparison), rows)}\n\n{caption}"
+    return f"## Leaderboard\n\n{_table(_headers(comparison), numbers)}\n\n{caption}"
 
 
 def _differences(comparison: Comparison) -> str:
     default = markdown_text(comparison.arms[0].name)
-    rows = [
+    deltas = [
         [_name(arm), *(_delta(comparison, arm, column) for column in comparison.headline)]
         for arm in comparison.arms[1:]
     ]
-    if not rows:
+    tests = [
+        [_full_title(column), _name(row.arm), *map(markdown_text, row.texts)]
+        for column in comparison.headline
+        for row in rows(comparison, column)
+    ]
+    if not tests:
         return ""
     caption = (
-        f"Shares differ in percentage points. \\* the 95 % intervals of the arm and of "
-        f"{default} do not overlap; any other difference may be noise."
+        f"Shares differ in percentage points. {markdown_text(MARK)} {markdown_text(RULE)}; {NOT_SIGNIFICANT} is not "
+        f"significant. Only prompts with a score from both count."
     )
-    return f"## Difference to {default}\n\n{_table(_headers(comparison), rows)}\n\n{caption}"
+    tables = [_table(_headers(comparison), deltas), caption, _table(["column", "arm", *HEADERS], tests)]
+    return "\n\n".join([f"## Differences to {default}", *tables])
 
 
 def _notes(comparison: Comparison) -> str:
@@ -75,47 +94,62 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def _all_numbers(comparison: Comparison) -> str:
-    headers = ["metric", *(_name(arm) for arm in comparison.arms), "n"]
     tables = [
-        f"### {markdown_text(benchmark)}\n\n{_table(headers, [_metric_row(comparison, column) for column in columns])}"
+        f"### {markdown_text(benchmark)}\n\n{_numbers(comparison, columns)}"
         for benchmark, columns in benchmarks(comparison).items()
     ]
     return "\n\n".join(["## All numbers", *tables])
 
 
-def _metric_row(comparison: Comparison, column: Column) -> list[str]:
-    cells = (cell(comparison, arm, column).text for arm in comparison.arms)
-    return [markdown_text(title(column)), *cells, counted(comparison, column).removeprefix("n ")]
+def _numbers(comparison: Comparison, columns: Sequence[Column]) -> str:
+    headers = ["arm", *(f"{markdown_text(title(column))}<br>{counted(comparison, column)}" for column in columns)]
+    numbers = [[_name(arm), *(cell(comparison, arm, column).text for column in columns)] for arm in comparison.arms]
+    return _table(headers, numbers)
 
 
 def _meanings(comparison: Comparison) -> str:
-    meanings = {column.title: column.meaning for column in comparison.columns if column.meaning}
-    lines = [f"- **{markdown_text(name)}**: {markdown_text(meaning)}" for name, meaning in meanings.items()]
+    lines = [f"- **{markdown_text(name)}**: {markdown_text(text)}" for name, text in meanings(comparison).items()]
     return "\n".join(["## What the numbers mean\n", *lines]) if lines else ""
 
 
 def _methods(comparison: Comparison) -> str:
-    return "\n\n".join(["## Methods", *(_method(arm, comparison.arms[0]) for arm in comparison.arms)])
+    return "\n\n".join(["## Methods", *map(_method, cards(comparison))])
 
 
-def _method(arm: Arm, default: Arm) -> str:
+def _method(card: Card) -> str:
     lines = [
-        f"### {markdown_text(arm.name)}\n",
-        *_bullets([Fact("method", arm.method), Fact("paper", arm.paper), Fact("fidelity", arm.fidelity)]),
-        *(f"- deviation: {markdown_text(deviation)}" for deviation in arm.deviations),
-        *_joined("settings", facts(arm.settings)),
-        *_joined("cost", costs(arm, default)),
-        *_joined("diagnostics", facts(arm.diagnostics)),
+        f"### {markdown_text(card.name)}\n",
+        *_bullets([Fact("what", card.summary), Fact("paper", card.paper), Fact("fidelity", card.fidelity)]),
+        *(f"- deviation: {markdown_text(deviation)}" for deviation in card.deviations),
+        *_bullets([Fact("needs", card.needs)]),
+        *(line for arm in card.arms for line in _arm(arm)),
+        *map(_setting, card.settings),
     ]
     return "\n".join(lines)
 
 
+def _arm(arm: ArmFacts) -> list[str]:
+    changes = _joined("", arm.changes) or "all settings at their defaults" * arm.keeps_defaults
+    told = [arm.tuning, changes, _joined("cost: ", arm.costs), _joined("diagnostics: ", arm.diagnostics)]
+    return [f"- arm **{markdown_text(arm.name)}**: {'; '.join(part for part in told if part)}"]
+
+
+def _setting(setting: Setting) -> str:
+    name, values = markdown_text(setting.name), markdown_text(setting.values)
+    if not setting.meaning:
+        return f"- setting **{name}** = {values}"
+    allowed = ", ".join(markdown_text(part) for part in (setting.unit, setting.allowed) if part)
+    told = f"{markdown_text(setting.meaning)} Source: {markdown_text(setting.source)}."
+    here = f" Here: **{values}**." if values else ""
+    return f"- setting **{name}** = {markdown_text(setting.default)} ({allowed}): {told}{here}"
+
+
 def _provenance(comparison: Comparison) -> str:
-    rows = [[markdown_text(name), markdown_text(text)] for name, text in protocol(comparison)]
-    rows += [[markdown_text(name), markdown_text(text)] for name, text in environment(comparison)]
+    found = [*protocol(comparison), *environment(comparison)]
+    pairs = [[markdown_text(name), markdown_text(text)] for name, text in found]
     command = one_line(reproduction(comparison))
     again = f"\n\nTo run it again:\n\n    {command}" if command else ""
-    return f"## Provenance\n\n{_table(['what', 'value'], rows)}{again}" if rows or again else ""
+    return f"## Provenance\n\n{_table(['what', 'value'], pairs)}{again}" if pairs or again else ""
 
 
 def _headers(comparison: Comparison) -> list[str]:
@@ -131,18 +165,18 @@ def _name(arm: Arm) -> str:
 
 
 def _delta(comparison: Comparison, arm: Arm, column: Column) -> str:
-    return cell(comparison, arm, column).marked_delta.replace("*", "\\*") or MISSING
+    return markdown_text(cell(comparison, arm, column).marked_delta) or MISSING
 
 
 def _bullets(pairs: Iterable[Fact]) -> list[str]:
     return [f"- {name}: {markdown_text(text)}" for name, text in pairs if text]
 
 
-def _joined(name: str, pairs: Sequence[Fact]) -> list[str]:
+def _joined(name: str, pairs: Sequence[Fact]) -> str:
     text = ", ".join(f"{markdown_text(pair.name)} {markdown_text(pair.text)}" for pair in pairs)
-    return [f"- {name}: {text}"] if pairs else []
+    return f"{name}{text}" if pairs else ""
 
 
-def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _table(headers: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     align = ["left", *(["right"] * (len(headers) - 1))] if len(headers) > 2 else ["left", "left"][: len(headers)]
-    return tabulate(rows, headers, tablefmt="pipe", colalign=align if rows else None, disable_numparse=True)
+    return tabulate(lines, headers, tablefmt="pipe", colalign=align if lines else None, disable_numparse=True)

@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from reports.base import Arm, Column, Comparison
 from reports.foreign import one_line
-from reports.leaderboard import CLEAR, Cell, arrow, cell, counted, readable, scale, unscored
+from reports.leaderboard import MARK, RULE, Cell, arrow, cell, counted, readable, scale, unscored
 
 COLUMN_WIDTH = 14
 """Of a number with its interval below and the gap to the next."""
@@ -54,7 +54,7 @@ def _heading(comparison: Comparison, column: Column) -> str:
 
 
 def _stacked(number: Cell) -> str:
-    mark = CLEAR if number.is_clear else " "
+    mark = MARK if number.is_significant else " "
     return f"{number.value}{mark}\n{number.interval} " if number.interval else f"{number.value} "
 
 
@@ -68,10 +68,8 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 def _notes(comparison: Comparison, width: int) -> str:
     notes = ["Below each number its 95 % interval. ↑ higher is better, ↓ lower is better."]
-    if len(comparison.arms) > 1:
-        notes.append(
-            f"{CLEAR} the interval does not overlap that of {comparison.arms[0].name}; other differences may be noise."
-        )
+    if comparison.differences:
+        notes.append(f"{MARK} differs from {comparison.arms[0].name}: {RULE}.")
     for column, counts in unscored(comparison):
         told = ", ".join(f"{arm} {count}" for arm, count in counts.items())
         notes.append(f"Unscored replies, left out of {column.benchmark} {column.title}: {told}.")

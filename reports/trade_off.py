@@ -4,12 +4,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from reports.base import Column, Comparison
+from reports.doses import doses
 from reports.figures import GRID, INK, Plot, Range, colours, drawn, interval, short
 from reports.leaderboard import benchmarks, readable
+from reports.numbering import Place, placed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+MOST_NAMES = 12
+"""Points that are led to their names; more of them are numbered."""
+LINE = 0.18
+"""Inches, of a line in the legend of numbers."""
 
 
 class Point(NamedTuple):
@@ -28,7 +36,7 @@ def trade_offs(comparison: Comparison) -> list[Plot]:
         by_metric = {column.metric: column for column in columns}
         if "safety" in by_metric and "utility" in by_metric:
             points = _points(comparison, by_metric["safety"], by_metric["utility"])
-            plots += [_plot(pairing, points)] if points else []
+            plots += [_plot(pairing, points, _curves(comparison, points))] if points else []
     return plots
 
 
@@ -55,20 +63,39 @@ def _points(comparison: Comparison, safety: Column, utility: Column) -> list[Poi
     return points
 
 
-def _plot(pairing: str, points: Sequence[Point]) -> Plot:
+def _curves(comparison: Comparison, points: Sequence[Point]) -> list[list[Point]]:
+    """Points of the arms that differ in a dose, in its order."""
+    by_name = {point.name: point for point in points}
+    curves = ([by_name[arm.name] for arm in arms if arm.name in by_name] for arms in doses(comparison.arms))
+    return [curve for curve in curves if len(curve) > 1]
+
+
+def _plot(pairing: str, points: Sequence[Point], curves: Sequence[Sequence[Point]]) -> Plot:
     def draw(figure: "Figure") -> None:
         axes = figure.add_subplot(xlabel="utility", ylabel="safety")
         axes.set_xlim(*_limits([point.utility for point in points]))
         axes.set_ylim(*_limits([point.safety for point in points]))
         axes.locator_params(nbins=6)
         _draw_harmonic_means(axes)
+        for curve in curves:
+            _draw_curve(axes, curve)
+        is_crowded = len(points) > MOST_NAMES
         for point in points:
-            _draw_point(axes, point)
-        _draw_names(axes, points)
+            _draw_point(axes, point, is_crowded=is_crowded)
+        if is_crowded:
+            _draw_legend(axes, points)
+            _draw_numbers(figure, axes, points)
+        else:
+            _draw_names(axes, points)
 
     told = (f"{point.name}: safety {point.safety.value:.3f}, utility {point.utility.value:.3f}" for point in points)
-    svg = drawn(pairing, 6.4, 4.2, draw, f"Safety over utility on {pairing}. {'; '.join(told)}")
+    svg = drawn(pairing, *_size(points), draw, f"Safety over utility on {pairing}. {'; '.join(told)}")
     return Plot("Safety against utility", readable(pairing), svg)
+
+
+def _size(points: Sequence[Point]) -> tuple[float, float]:
+    """Width and height in inches: a crowd gets more room, and a line of the legend for every point."""
+    return (8.0, 0.7 + LINE * max(len(points), 22)) if len(points) > MOST_NAMES else (6.4, 4.2)
 
 
 def _limits(ranges: Sequence[Range]) -> tuple[float, float]:
@@ -87,17 +114,17 @@ def _draw_harmonic_means(axes: "Axes") -> None:
     axes.clabel(lines, fontsize=8, fmt="%.2f", colors=INK)
 
 
-def _draw_point(axes: "Axes", point: Point) -> None:
-    axes.errorbar(
-        point.utility.value,
-        point.safety.value,
-        xerr=point.utility.errors,
-        yerr=point.safety.errors,
-        fmt="o",
-        color=point.colour,
-        markersize=7,
-        elinewidth=1.4,
-    )
+def _draw_curve(axes: "Axes", curve: Sequence[Point]) -> None:
+    places = [(point.utility.value, point.safety.value) for point in curve]
+    axes.plot(*zip(*places, strict=True), color=curve[0].colour, linewidth=1.1, alpha=0.7)
+
+
+def _draw_point(axes: "Axes", point: Point, *, is_crowded: bool) -> None:
+    place = (point.utility.value, point.safety.value)
+    lines = axes.errorbar(*place, xerr=point.utility.errors, yerr=point.safety.errors, fmt="none", ecolor=point.colour)
+    for line in lines[2]:
+        line.set(linewidth=0.8 if is_crowded else 1.4, alpha=0.3 if is_crowded else 1.0)
+    axes.plot(*place, "o", color=point.colour, markersize=5 if is_crowded else 7)
 
 
 def _draw_names(axes: "Axes", points: Sequence[Point]) -> None:
@@ -113,4 +140,30 @@ def _draw_names(axes: "Axes", points: Sequence[Point]) -> None:
             textcoords="axes fraction",
             va="center",
             arrowprops={"arrowstyle": "-", "color": point.colour, "alpha": 0.45, "linewidth": 0.8, "shrinkB": 5},
+        )
+
+
+def _draw_legend(axes: "Axes", points: Sequence[Point]) -> None:
+    """Numbers and names at the right, in the order of the leaderboard."""
+    for number, point in enumerate(points, start=1):
+        height = 1 - (number - 0.5) / len(points)
+        axes.text(1.06, height, str(number), color=point.colour, ha="right", va="center", transform=axes.transAxes)
+        axes.text(1.08, height, short(point.name), va="center", transform=axes.transAxes)
+
+
+def _draw_numbers(figure: "Figure", axes: "Axes", points: Sequence[Point]) -> None:
+    """A number beside every point, with a line where it had to go further off."""
+    figure.draw_without_rendering()  # the layout decides how far apart the points come to lie
+    pixels = axes.transData.transform([(point.utility.value, point.safety.value) for point in points])
+    marks = [Place(*(pixel * 72 / figure.dpi)) for pixel in pixels]
+    for number, (point, mark, place) in enumerate(zip(points, marks, placed(marks), strict=True), start=1):
+        axes.annotate(
+            str(number),
+            xy=(point.utility.value, point.safety.value),
+            xytext=(place.x - mark.x, place.y - mark.y),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=8,
+            arrowprops={"arrowstyle": "-", "color": point.colour, "alpha": 0.5, "linewidth": 0.6, "shrinkA": 4},
         )

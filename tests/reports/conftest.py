@@ -1,9 +1,11 @@
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
-from benchmarks.base import Intent
-from metrics.base import Direction, Estimate
+from benchmarks.base import Intent, Json
+from metrics.base import Difference, Direction, Estimate
 from reports.base import Arm, Column, Comparison, Sample
 
 HOSTILE = "</script><img src=x onerror=alert(1)> a|b `c` \x1b[31mred\x1b[0m \u202egnp.exe \x00 \ud800 \u2028 &lt; $x$"
@@ -40,18 +42,75 @@ def estimate(value: float, unit: str) -> Estimate:
     return Estimate(value, max(0.0, low), min(1.0, high) if unit == "share" else high, n=50)
 
 
-def arm(name: str, failure: str = "") -> Arm:
+def difference(col: Column, value: float, p_adjusted: float) -> Difference:
+    half = 0.04 if col.unit == "share" else 0.3
+    is_exact = col.metric in ("refusal_rate", "accuracy")
+    test, discordant = ("exact McNemar", 17) if is_exact else ("paired bootstrap", None)
+    return Difference(value, value - half, value + half, p_adjusted / 2, p_adjusted, 48, test, discordant, 2)
+
+
+DEFAULTS: Mapping[str, Json] = {
+    "rate": 0.001,
+    "layers": {"first": 0, "last": 5},
+    "edit_fraction": 0.3,
+    "strength": 0.1,
+    "safety_neurons": 50.0,
+    "pinpointing": "attribution",
+}
+
+
+def card(*settings: str) -> Mapping[str, Json]:
+    """What the harness tells of a method with these settings."""
+    return {
+        "summary": "Scales a few <b>neurons</b>.",
+        "needs": ["activations", "gradients"],
+        "settings": [
+            {
+                "name": name,
+                "default": DEFAULTS[name],
+                "unit": "per step",
+                "allowed": "at least 0",
+                "meaning": "Size of a step.",
+                "source": "section 3 | table 1",
+            }
+            for name in settings
+        ],
+    }
+
+
+TUNING: Mapping[str, Json] = {
+    "objective": "su_f1",
+    "value": 0.781,
+    "low": 0.75,
+    "high": 0.81,
+    "default_value": 0.654,
+    "trials": 20,
+    "failed": 1,
+    "forward_equivalents": 1234.4,
+    "searched": ["rate"],
+    "data": "embedded",
+    "dev_prompts": 240,
+}
+
+
+def arm(name: str, failure: str = "", method: str = "", settings: Mapping[str, Json] | None = None) -> Arm:
+    used = settings or {"rate": 0.001, "layers": {"first": 1, "last": 5}}
     return Arm(
         name,
-        method=name,
+        method=method or name,
         paper=f"Paper of {name}, 2025",
         fidelity="adapted",
         deviations=("Chosen on dev prompts.",),
-        settings={"rate": 0.001, "layers": {"first": 1, "last": 5}},
+        settings=used,
         cost={"seconds": 15.0, "forward_equivalents": 1200.0, "peak_bytes": 3 * 2**20, "tokens_per_second": 80.0},
         diagnostics={"loss": 0.5},
         failure=failure,
+        card=card(*(known for known in used if known in DEFAULTS)),
+        tuning=TUNING if name == "neurontune" else {},
     )
+
+
+EVIL = replace(arm(f"evil {HOSTILE}", failure="loss is nan\nat step 3 \x1b[2J|"), card={})  # as in version 0.1
 
 
 def samples() -> tuple[Sample, ...]:
@@ -84,7 +143,7 @@ def samples() -> tuple[Sample, ...]:
 
 @pytest.fixture
 def comparison() -> Comparison:
-    """Three arms, one of them failed, with hostile names and replies and one number that left replies out."""
+    """Three arms, one failed, with hostile names and replies, one number that left replies out, two clear gains."""
     estimates = {
         (name, col.key): estimate(value, col.unit)
         for name, values in NUMBERS.items()
@@ -92,9 +151,17 @@ def comparison() -> Comparison:
     }
     key = ("neurontune", "benign/entropy")
     estimates[key] = replace(estimates[key], n=48, unscored=2)
+    p_values = (0.0002, 0.4, 1.0, 0.06, 0.3, 1.0, 0.001, 0.5, 0.02)
+    differences = {
+        ("neurontune", col.key): difference(col, after - before, p_value)
+        for col, before, after, p_value in zip(
+            COLUMNS, NUMBERS["default"], NUMBERS["neurontune"], p_values, strict=True
+        )
+    }
     return Comparison(
         model="tiny/model_a",
-        arms=(arm("default"), arm("neurontune"), arm(f"evil {HOSTILE}", failure="loss is nan\nat step 3 \x1b[2J|")),
+        differences=differences,
+        arms=(arm("default"), arm("neurontune"), EVIL),
         columns=COLUMNS,
         estimates=estimates,
         samples=samples(),
@@ -103,3 +170,44 @@ def comparison() -> Comparison:
         protocol={"max_new_tokens": 64, "benchmarks": {"attacked": "abc", "benign": "def"}},
         provenance={"command": "equipoise run --model tiny/model_a", "versions": {"torch": "2.13"}},
     )
+
+
+def dose(method: str, setting: str, values: tuple[float, ...], **others: Json) -> list[Arm]:
+    return [
+        arm(f"{method}-{setting}-{value:g}", method=method, settings={setting: value, **others}) for value in values
+    ]
+
+
+@pytest.fixture
+def many_arms(comparison: Comparison) -> Comparison:
+    """28 arms of eight methods, most of them doses of one setting, so that names and marks lie close together."""
+    arms = [
+        comparison.arms[0],
+        *dose("dinm", "edit_fraction", (0.01, 0.05, 0.1, 0.3, 1.0), rate=0.001),
+        *dose("dinm", "rate", (0.0003, 0.003, 0.01), edit_fraction=1.0),
+        *dose("scans", "strength", (0.1, 0.2, 0.3, 0.6)),
+        *dose("neurontune", "safety_neurons", (10.0, 50.0, 150.0, 500.0), pinpointing="attribution"),
+        arm("random-neurons", method="neurontune", settings={"safety_neurons": 50.0, "pinpointing": "random"}),
+        *dose("cavgan", "threshold", (0.3, 0.5, 0.7)),
+        *dose("refusal_direction", "coefficient", (0.5, 1.0, 2.0)),
+        *(
+            arm(f"prompt-{place}", method="safety_prompt", settings={"placement": place})
+            for place in ("system", "wrap", "suffix")
+        ),
+        arm("scans+neurontune", settings={"scans_strength": 0.1, "neurontune_safety_neurons": 50.0}),
+    ]
+    estimates, differences = {}, {}
+    for place, one in enumerate(arms):
+        for col, value, before in zip(COLUMNS, made_up(place), made_up(0), strict=True):
+            estimates[one.name, col.key] = estimate(value, col.unit)
+            if place:
+                p_adjusted = 0.0004 if abs(value - before) > 0.05 else 0.4
+                differences[one.name, col.key] = difference(col, value - before, p_adjusted)
+    return replace(comparison, arms=tuple(arms), estimates=estimates, differences=differences)
+
+
+def made_up(place: int) -> tuple[float, ...]:
+    """Numbers of the arm at that place, one a column."""
+    refused, benign, entropy = 0.3 + 0.6 * math.sin(place / 5) ** 2, 0.3 * (place % 6 / 6) ** 2, 5.9 - place % 5 / 5
+    safe, useful = (refused + 1 - benign) / 2, (entropy + 3.5) / 2 / 6.5
+    return refused, 4.5, benign, entropy, 30.0, 0.8, safe, useful, 2 * safe * useful / (safe + useful)

@@ -2,6 +2,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -114,9 +115,41 @@ def test_no_id_occurs_twice(page: Page) -> None:
     assert sorted({value for value in ids if ids.count(value) > 1}) == []
 
 
-def test_the_leaderboard_says_what_differs_clearly_from_default(text: str) -> None:
-    assert '<span class="delta better clear">+34.0</span>' in text
-    assert '<span class="delta worse">+2.0</span>' in text
+def test_the_leaderboard_says_in_words_and_signs_what_differs_from_default(text: str) -> None:
+    told = "95 % interval +30.0 to +38.0; p &lt;0.001 after Holm, &lt;0.001 alone; "
+    told += "exact McNemar on 48 prompts, 17 of them disagree (2 left out)"
+    assert (
+        f'<span class="delta better" title="{told}">+34.0*<span class="spoken"> better than default</span></span>'
+        in text
+    )
+    assert re.search(r'<span class="delta" title="[^"]*">\+2\.0 n\.s\.</span>', text)
+
+
+def test_differences_have_a_section_with_a_table_for_every_headline_number(page: Page, text: str) -> None:
+    assert ("href", "#differences") in page.attributes
+    section = text[text.index('<section id="differences">') : text.index('<section id="numbers">')]
+    assert section.count("<table") == 5
+    assert "1 of 1 arm differs" in section
+    assert re.search(
+        r'<td data-sort="0\.3[34]\d*" class="delta better">\+34\.0\*<span class="spoken"> better</span></td>', section
+    )
+
+
+def test_without_differences_no_test_is_spoken_of(comparison: Comparison) -> None:
+    text = html.render(replace(comparison, differences={}))
+    assert "n.s." not in text and 'id="differences"' not in text and "#differences" not in text
+
+
+def test_a_method_card_tells_what_its_arms_have_been_set_and_tuned_to(text: str) -> None:
+    section = text[text.index('<section id="methods">') : text.index('<section id="provenance">')]
+    assert "tuned for su_f1 on 240 dev prompts of &#39;embedded&#39;, 20 trials, 1,234 forward equivalents" in section
+    assert "Scales a few &lt;b&gt;neurons&lt;/b&gt;." in section
+    assert (
+        "<b>layers</b> {&#34;first&#34;: 1, &#34;last&#34;: 5} (default {&#34;first&#34;: 0, &#34;last&#34;: 5})"
+        in section
+    )
+    assert "Source: section 3 | table 1" in section
+    assert section.count("<article") == 3
 
 
 def test_a_failed_arm_is_told_with_its_reason(text: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.base import Direction, Estimate
+from metrics.base import Difference, Direction, Estimate
 from reports.base import Column, Comparison
 from reports.leaderboard import MISSING, Unscored, benchmarks, cell, counted, number, signed, title, unscored
 
@@ -58,8 +58,7 @@ def test_a_difference_and_its_opposite_differ_in_sign_alone(value: float) -> Non
 def test_a_cell_reads_as_value_with_interval(comparison: Comparison) -> None:
     shown = cell(comparison, comparison.arms[1], comparison.columns[0])
     assert shown.text == "62.0 (57.0-67.0)"
-    assert shown.marked_delta == "+34.0*"
-    assert shown.effect == "better"
+    assert (shown.delta, shown.marked_delta, shown.effect) == ("+34.0", "+34.0*", "better")
 
 
 def test_default_has_no_difference_to_itself(comparison: Comparison) -> None:
@@ -71,28 +70,45 @@ def test_a_missing_number_is_a_dash_and_sorts_last(comparison: Comparison) -> No
     assert (shown.text, shown.delta, shown.sort_value) == (MISSING, "", None)
 
 
-def test_a_number_beside_a_missing_default_has_no_difference(comparison: Comparison) -> None:
+def compared(comparison: Comparison, col: Column, p_adjusted: float, value: float = 0.2) -> Comparison:
+    made = with_estimates(comparison, col, Estimate(0.5, 0.4, 0.6, 50), Estimate(0.7, 0.3, 0.8, 50))
+    difference = Difference(value, 0.1, 0.3, p_adjusted / 2, p_adjusted, 50, "exact McNemar", 14)
+    return replace(made, differences={("neurontune", col.key): difference})
+
+
+def test_a_number_that_was_not_compared_has_no_difference(comparison: Comparison) -> None:
     col = column("share")
     made = with_estimates(comparison, col, Estimate(None, None, None, 0, 50), Estimate(0.5, 0.4, 0.6, 50))
-    assert cell(made, made.arms[1], col).delta == ""
+    shown = cell(replace(made, differences={}), made.arms[1], col)
+    assert (shown.delta, shown.marked_delta, shown.effect) == ("", "", "")
 
 
-@pytest.mark.parametrize(("low", "is_clear"), [(0.61, True), (0.6, False), (0.3, False)])
-def test_a_difference_is_clear_only_where_the_intervals_do_not_overlap(
-    comparison: Comparison, low: float, is_clear: bool
+@pytest.mark.parametrize(("p_adjusted", "delta"), [(0.049, "+20.0*"), (0.05, "+20.0 n.s."), (1.0, "+20.0 n.s.")])
+def test_the_mark_follows_the_adjusted_p_value_and_no_overlap_of_intervals(
+    comparison: Comparison, p_adjusted: float, delta: str
 ) -> None:
     col = column("share")
-    made = with_estimates(comparison, col, Estimate(0.5, 0.4, 0.6, 50), Estimate(0.7, low, 0.8, 50))
-    assert cell(made, made.arms[1], col).is_clear is is_clear
+    made = compared(comparison, col, p_adjusted)
+    assert cell(made, made.arms[1], col).marked_delta == delta
+
+
+def test_the_difference_shown_is_that_of_the_pairs(comparison: Comparison) -> None:
+    col = column("share")
+    made = compared(comparison, col, 0.01, value=0.19)
+    assert cell(made, made.arms[1], col).delta == "+19.0"
 
 
 @pytest.mark.parametrize(
-    ("direction", "effect"), [(Direction.HIGHER, "better"), (Direction.LOWER, "worse"), (Direction.NEITHER, "")]
+    ("direction", "effect"),
+    [(Direction.HIGHER, "better"), (Direction.LOWER, "worse"), (Direction.NEITHER, "different")],
 )
-def test_what_is_better_follows_the_direction(comparison: Comparison, direction: Direction, effect: str) -> None:
+def test_what_is_better_follows_the_direction_and_needs_a_test(
+    comparison: Comparison, direction: Direction, effect: str
+) -> None:
     col = column("share", direction)
-    made = with_estimates(comparison, col, Estimate(0.5, 0.4, 0.6, 50), Estimate(0.7, 0.65, 0.8, 50))
+    made, chance = compared(comparison, col, 0.01), compared(comparison, col, 0.5)
     assert cell(made, made.arms[1], col).effect == effect
+    assert cell(chance, made.arms[1], col).effect == ""
 
 
 def test_unscored_replies_are_told_by_column_and_arm(comparison: Comparison) -> None:

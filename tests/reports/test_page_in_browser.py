@@ -24,6 +24,15 @@ def chromium() -> Iterator["playwright.Browser"]:
 
 @pytest.fixture
 def page(chromium: "playwright.Browser", comparison: Comparison, tmp_path: Path) -> Iterator["playwright.Page"]:
+    yield from opened_page(chromium, comparison, tmp_path)
+
+
+@pytest.fixture
+def crowded(chromium: "playwright.Browser", many_arms: Comparison, tmp_path: Path) -> Iterator["playwright.Page"]:
+    yield from opened_page(chromium, many_arms, tmp_path)
+
+
+def opened_page(chromium: "playwright.Browser", comparison: Comparison, tmp_path: Path) -> Iterator["playwright.Page"]:
     """The report, opened; afterwards nothing may have been complained of or asked for besides the file itself."""
     path = tmp_path / "report.html"
     path.write_text(html.render(comparison), encoding="utf-8")
@@ -118,10 +127,58 @@ def test_hostile_replies_make_no_element_and_show_their_unseen_characters(page: 
     assert "\\u202egnp.exe \\u0000 \\ud800" in page.locator("[data-field=reply]").first.inner_text()
 
 
+def unfold(page: "playwright.Page") -> None:
+    page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+
+
 def test_the_page_never_scrolls_sideways(page: "playwright.Page") -> None:
+    unfold(page)
     for width in (360, 768, 1280):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_tables_of_differences_and_of_all_numbers_sort_too(crowded: "playwright.Page") -> None:
+    unfold(crowded)
+    for table, column in (("#differences table >> nth=0", 1), ("#numbers table >> nth=0", 1)):
+        header = crowded.locator(f"{table} >> thead th").nth(column)
+        header.get_by_role("button").click()
+        sorted_by = crowded.locator(f"{table} >> tbody tr").evaluate_all(
+            f"rows => rows.map((row) => Number(row.cells[{column}].dataset.sort))"
+        )
+        assert header.get_attribute("aria-sort") == "descending"
+        assert len(sorted_by) >= 27 and sorted_by == sorted(sorted_by, reverse=True)
+
+
+def test_headers_of_a_long_leaderboard_stay_in_sight(crowded: "playwright.Page") -> None:
+    board = crowded.locator(".tall")
+    assert board.evaluate("box => box.clientHeight <= innerHeight && box.scrollHeight > box.clientHeight")
+    board.evaluate("box => box.scrollTo(0, box.scrollHeight)")
+    distance = "box => box.querySelector('thead th').getBoundingClientRect().top - box.getBoundingClientRect().top"
+    assert abs(board.evaluate(distance)) <= 2
+    assert names(crowded)[-1] == "scans+neurontune"
+
+
+def test_a_short_leaderboard_is_shown_whole(page: "playwright.Page") -> None:
+    assert page.locator(".tall").count() == 0
+
+
+def test_numbers_in_a_crowded_plot_do_not_cover_each_other(crowded: "playwright.Page") -> None:
+    boxes = crowded.locator("#plots svg >> nth=0").evaluate(
+        """svg => [...svg.querySelectorAll("text")].filter((text) => /^\\d+$/.test(text.textContent))
+            .map((text) => text.getBoundingClientRect()).map((box) => [box.left, box.right, box.top, box.bottom])"""
+    )
+    assert len(boxes) == 56
+    for place, (left, right, top, bottom) in enumerate(boxes):
+        for other in boxes[:place]:
+            width, height = min(right, other[1]) - max(left, other[0]), min(bottom, other[3]) - max(top, other[2])
+            assert width <= 1 or height <= 4  # the box of a text is higher than its digits
+
+
+def test_what_a_test_supports_is_told_without_colour(page: "playwright.Page") -> None:
+    cell = page.locator(".board tbody tr").nth(1).locator("td").first
+    assert cell.locator(".delta").text_content() == "+34.0* better than default"
+    assert page.locator(".board tbody tr").nth(1).locator("td").nth(1).locator(".delta").text_content() == "+2.0 n.s."
 
 
 def test_tables_are_there_without_javascript(

@@ -1,3 +1,4 @@
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -66,6 +67,18 @@ def test_numbers_agree_between_all_renderers(comparison: Comparison) -> None:
         assert "62.0" in text and "57.0-67.0" in text and "0.711" in text
 
 
+def test_the_terminal_says_what_its_mark_means_in_one_line(comparison: Comparison) -> None:
+    line = "* differs from default: p < 0.05 in a paired test, after Holm over the arms of the column."
+    assert line in terminal.render(comparison).splitlines()
+    assert "paired" not in terminal.render(replace(comparison, differences={}))
+
+
+def test_a_leaderboard_of_many_arms_keeps_a_row_for_each(many_arms: Comparison) -> None:
+    text = terminal.render(many_arms, width=80)
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("cavgan-threshold-0.5") == math.ceil(len(many_arms.headline) / 4)
+
+
 def test_nested_settings_are_told_leaf_by_leaf() -> None:
     assert facts({"a": {"b": 1, "c": [1, 2]}, "d": "text", "e": {}}) == [
         Fact("a.b", "1"),
@@ -77,11 +90,15 @@ def test_nested_settings_are_told_leaf_by_leaf() -> None:
 
 def test_costs_carry_units_and_compare_speed_with_default(comparison: Comparison) -> None:
     fast = replace(comparison.arms[0], cost={"tokens_per_second": 160.0})
-    assert [fact.text for fact in costs(comparison.arms[1], fast)] == [
-        "15.0 s",
-        "1,200",
-        "3 MiB",
-        "80.0 tokens/s (0.50 of default)",
+    extra = {"extra_tokens_per_reply": 1234.56, "extra_passes_per_reply": 0.125}
+    slow = replace(comparison.arms[1], cost={**comparison.arms[1].cost, **extra})
+    assert costs(slow, fast) == [
+        Fact("fit", "15.0 s"),
+        Fact("forward passes", "1,200"),
+        Fact("peak memory", "3 MiB"),
+        Fact("extra tokens per reply", "1,234.6"),
+        Fact("extra passes per reply", "0.12"),
+        Fact("speed", "80.0 tokens/s (0.50 of default)"),
     ]
 
 

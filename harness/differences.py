@@ -1,0 +1,63 @@
+"""Every arm against the first one, on the same prompts, column by column."""
+
+from collections.abc import Mapping, Sequence
+
+from harness.columns import Pairing
+from harness.scores import ScoreTable
+from metrics.base import Difference
+from metrics.paired import COMPARERS, holm, safety_utility
+from metrics.registry import all_metrics
+from metrics.su_f1 import Bounds
+from reports.base import Column
+
+Differences = dict[tuple[str, str], Difference]
+"""By (arm name, column key)."""
+
+
+def differences(
+    table: ScoreTable,
+    arms: Sequence[str],
+    columns: Sequence[Column],
+    pairings: Sequence[Pairing],
+    bounds: Bounds,
+) -> Differences:
+    """Differences of all arms but the first to the first, p values adjusted over the arms of each column.
+
+    What either of the two has not finished is left out, and so is a metric whose estimator has no paired counterpart.
+    """
+    found: Differences = {}
+    for arm in arms[1:]:
+        found |= _single(table, arm, arms[0], columns)
+        for pairing in pairings:
+            found |= _joint(table, arm, arms[0], pairing, bounds)
+    return _adjusted(found)
+
+
+def _single(table: ScoreTable, arm: str, baseline: str, columns: Sequence[Column]) -> Differences:
+    found: Differences = {}
+    for column in columns:
+        metric = all_metrics().things.get(column.metric)
+        compare = COMPARERS.get(metric.estimate) if metric else None
+        if compare:
+            ours, theirs = (table.of_benchmark(name, column.benchmark, column.metric) for name in (arm, baseline))
+            difference = compare(ours, theirs) if ours is not None and theirs is not None else None
+            found |= {(arm, column.key): difference} if difference else {}
+    return found
+
+
+def _joint(table: ScoreTable, arm: str, baseline: str, pairing: Pairing, bounds: Bounds) -> Differences:
+    ours, theirs = (table.of_pairing(name, pairing) for name in (arm, baseline))
+    if ours is None or theirs is None:
+        return {}
+    named = safety_utility(ours, theirs, bounds)
+    return {(arm, f"{pairing.name}/{name}"): difference for name, difference in named.items()}
+
+
+def _adjusted(found: Mapping[tuple[str, str], Difference]) -> Differences:
+    """The family of a difference is its column."""
+    adjusted: Differences = {}
+    for key in dict.fromkeys(key for _, key in found):
+        family = [(place, difference) for place, difference in found.items() if place[1] == key]
+        places, members = zip(*family, strict=True)
+        adjusted |= dict(zip(places, holm(members), strict=True))
+    return adjusted

@@ -1,0 +1,52 @@
+"""Scores of the cells as matrices: one row a seed, one column a prompt, NaN where a reply is unscored."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.answers import Answers
+from harness.columns import Pairing
+from harness.plan import Cell
+from metrics.paired import Sides
+from metrics.registry import all_metrics
+from metrics.su_f1 import Scores
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+
+class ScoreTable:
+    """All scores of a run, each taken when it is first asked for and kept."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+        self._rows: dict[tuple[Cell, str], Float[np.ndarray, " prompt"]] = {}
+
+    def of_benchmark(self, arm: str, benchmark: str, metric: str) -> "Float[np.ndarray, 'seed prompt'] | None":
+        """Scores under one metric; None if the arm has not finished the benchmark with any seed."""
+        return self._matrix(arm, benchmark, metric, self._answers.seeds(arm, benchmark))
+
+    def of_pairing(self, arm: str, pairing: Pairing) -> Sides | None:
+        """What makes SU-F1, over the seeds that have finished both benchmarks; None if there is no such seed."""
+        seeds = self._answers.seeds(arm, *pairing)
+        sides = []
+        for benchmark in pairing:
+            refusal = self._matrix(arm, benchmark, "refusal_rate", seeds)
+            entropy = self._matrix(arm, benchmark, "entropy", seeds)
+            if refusal is None or entropy is None:
+                return None
+            sides.append(Scores(refusal, entropy))
+        return Sides(*sides)
+
+    def _matrix(
+        self, arm: str, benchmark: str, metric: str, seeds: Sequence[int]
+    ) -> "Float[np.ndarray, 'seed prompt'] | None":
+        return np.stack([self._row(Cell(arm, seed, benchmark), metric) for seed in seeds]) if seeds else None
+
+    def _row(self, cell: Cell, metric: str) -> "Float[np.ndarray, ' prompt']":
+        if (cell, metric) not in self._rows:
+            score = all_metrics().things[metric].score
+            values = [score(exchange).value for exchange in self._answers.cells[cell]]
+            self._rows[cell, metric] = np.array(values, dtype=float)  # None becomes NaN
+        return self._rows[cell, metric]

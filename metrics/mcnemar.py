@@ -1,0 +1,50 @@
+"""Two shares of the same prompts: the exact test of their difference, and its interval.
+
+Only prompts on which the two arms disagree speak of a difference. `gains` are those where the arm has 1 and the
+baseline 0, `losses` the reverse.
+"""
+
+import math
+
+from metrics.bootstrap import Interval
+from metrics.estimation import Z
+
+HALVINGS = 60
+"""Of an interval of length 2 at most: finer than a float."""
+
+
+def mcnemar(gains: int, losses: int) -> float:
+    """Exact two-sided p value (McNemar 1947): gains are binomial with share 1/2 if there is no difference."""
+    discordant = gains + losses
+    tail = sum(math.comb(discordant, count) for count in range(min(gains, losses) + 1))
+    return min(1.0, 2 * tail / (1 << discordant))
+
+
+def tango(gains: int, losses: int, n: int) -> Interval:
+    """Score interval of the difference of two paired shares, at 95 % (Tango 1998, Statistics in Medicine 17).
+
+    Sound for few prompts, and of positive width even where no prompt is discordant.
+    """
+    return Interval(-_upper(losses, gains, n), _upper(gains, losses, n))
+
+
+def _upper(gains: int, losses: int, n: int) -> float:
+    """The largest difference that the score test does not refuse, by bisection."""
+    low, high = (gains - losses) / n, 1.0
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        excess = n * middle - (gains - losses)
+        if excess <= Z * math.sqrt(n * _variance(gains, losses, n, middle)):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _variance(gains: int, losses: int, n: int, difference: float) -> float:
+    """Of one pair, at the likeliest share of losses among all that fit the difference."""
+    linear = (2 * n - gains + losses) * difference - gains - losses
+    constant = -losses * difference * (1 - difference)
+    root = math.sqrt(max(0.0, linear**2 - 8 * n * constant))
+    share = max(0.0, (root - linear) / (4 * n))
+    return max(0.0, 2 * share + difference * (1 - difference))

@@ -1,0 +1,175 @@
+"""An arm against a baseline on the same prompts: the difference, its 95 % interval, and its test.
+
+Both come as a matrix with one row a seed and one column a prompt, NaN where a reply is unscored. A matrix of one row,
+from an arm without chance, stands beside every seed of the other. Only pairs count: a reply without a score leaves out
+its partner too. Results are deterministic and do not depend on the order of the prompts.
+
+Differences of 0 and 1 whose seeds agree are tested by McNemar. All else meets the paired bootstrap: seeds and prompts
+are drawn once for both arms. Its p value is the one that the percentile interval implies: twice the smaller share of
+resamples on either side of zero, with the sample itself counted among them, so never below 2/2001. It stays the same
+when both sides go through one rising function, so perplexities differ as surely as their logarithms do.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from metrics import estimation, su_f1
+from metrics.base import Difference, Estimator
+from metrics.bootstrap import (
+    RESAMPLES,
+    Summary,
+    draw_seeds,
+    generator,
+    mean_of_scored,
+    percentile_interval,
+    resample,
+)
+from metrics.mcnemar import mcnemar, tango
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+MCNEMAR, BOOTSTRAP = "exact McNemar", "paired bootstrap"
+DECIMALS = 12
+"""Resampled differences are rounded there, so that rounding does not tell apart what is equal."""
+
+Comparer = Callable[["Float[np.ndarray, 'seed prompt']", "Float[np.ndarray, 'seed prompt']"], Difference | None]
+"""Takes the scores of an arm and of its baseline; None where no pair is scored or a number is infinite."""
+
+
+class Sides(NamedTuple):
+    """The scores of one arm that make its SU-F1."""
+
+    harmful: su_f1.Scores
+    benign: su_f1.Scores
+
+
+def rates(arm: "Float[np.ndarray, 'seed prompt']", baseline: "Float[np.ndarray, 'seed prompt']") -> Difference | None:
+    """Difference of two shares of ones.
+
+    Exact McNemar with Tango's interval where the seeds of either arm agree on every prompt, else the paired bootstrap.
+    """
+    pairs = _paired(arm, baseline)
+    by_prompt = mean_of_scored(pairs.swapaxes(1, 2))
+    n = by_prompt.shape[1]
+    if not n or not np.isin(by_prompt, (0.0, 1.0)).all():
+        return means(arm, baseline)
+    gains, losses = (int((by_prompt[0] - by_prompt[1] == sign).sum()) for sign in (1, -1))
+    p_value = mcnemar(gains, losses)
+    value, (low, high), unpaired = (gains - losses) / n, tango(gains, losses, n), arm.shape[1] - n
+    return Difference(value, low, high, p_value, p_value, n, MCNEMAR, gains + losses, unpaired)
+
+
+def means(arm: "Float[np.ndarray, 'seed prompt']", baseline: "Float[np.ndarray, 'seed prompt']") -> Difference | None:
+    """Difference of two means."""
+    pairs = _paired(arm, baseline)
+    # The mean of differences is the difference of means, and is drawn once instead of twice.
+    return _bootstrapped(pairs[:1] - pairs[1:], mean_of_scored, lambda sides: sides[0], arm.shape[1])
+
+
+def geometric_means(
+    arm: "Float[np.ndarray, 'seed prompt']", baseline: "Float[np.ndarray, 'seed prompt']"
+) -> Difference | None:
+    """Difference of two geometric means, in their own unit."""
+    logarithms = np.log(_paired(arm, baseline))
+    return _bootstrapped(logarithms, mean_of_scored, lambda sides: np.exp(sides[0]) - np.exp(sides[1]), arm.shape[1])
+
+
+def medians(arm: "Float[np.ndarray, 'seed prompt']", baseline: "Float[np.ndarray, 'seed prompt']") -> Difference | None:
+    """Difference of two medians over prompts."""
+    pairs = _paired(arm, baseline)
+    return _bootstrapped(pairs, estimation.medians, lambda sides: sides[0] - sides[1], arm.shape[1])
+
+
+COMPARERS: Mapping[Estimator, Comparer] = {
+    estimation.rate: rates,
+    estimation.mean: means,
+    estimation.geometric_mean: geometric_means,
+    estimation.median: medians,
+}
+"""The paired counterpart of every estimator; a metric with an estimator of its own has no test."""
+
+
+def safety_utility(arm: Sides, baseline: Sides, bounds: su_f1.Bounds = su_f1.PAPER_BOUNDS) -> dict[str, Difference]:
+    """Differences of safety, utility and SU-F1 by name, from joint resamples; what lacks a score is left out."""
+    harmful, benign = (_masked_scores(ours, theirs) for ours, theirs in zip(arm, baseline, strict=True))
+    sides = [Sides(*pair) for pair in zip(harmful, benign, strict=True)]
+    ours, theirs = (su_f1.points(*side, bounds) for side in sides)
+    our_draws, their_draws = (su_f1.resamples(*side, bounds) for side in sides)
+    refusal, entropy = np.concatenate([side.stacked for side in sides[0]], axis=2)
+    found = {}
+    for name, needed in (("safety", refusal), ("utility", entropy), ("su_f1", refusal + entropy)):
+        value = float(getattr(ours, name) - getattr(theirs, name))
+        n = int((~np.isnan(needed).all(axis=0)).sum())
+        if math.isfinite(value):
+            found[name] = _tested(value, getattr(our_draws, name) - getattr(their_draws, name), n, needed.shape[1] - n)
+    return found
+
+
+def holm(family: Sequence[Difference]) -> list[Difference]:
+    """The same differences with p values that hold for all of them together (Holm 1979), in their order.
+
+    A family is the arms of one column: a reader asks of one number which arms move it. Other columns are other
+    questions, and running more benchmarks must not make an arm's gain on this one less certain.
+    """
+    order = sorted(range(len(family)), key=lambda place: family[place].p_value)
+    adjusted, floor = list(family), 0.0
+    for rank, place in enumerate(order):
+        floor = max(floor, min(1.0, (len(family) - rank) * family[place].p_value))
+        adjusted[place] = replace(family[place], p_adjusted=floor)
+    return adjusted
+
+
+def _masked(
+    arm: "Float[np.ndarray, 'seed prompt']", baseline: "Float[np.ndarray, 'seed prompt']"
+) -> "Float[np.ndarray, 'arm seed prompt']":
+    """The arm, then its baseline, with as many seeds, and NaN where either has no score."""
+    seeds, others = len(arm), len(baseline)
+    if arm.shape[1] != baseline.shape[1] or (seeds != others and 1 not in (seeds, others)):
+        raise ValueError(f"scores of shape {arm.shape} cannot be paired with scores of shape {baseline.shape}")
+    both = np.stack(np.broadcast_arrays(arm, baseline))
+    return np.where(np.isnan(both).any(axis=0), np.nan, both)
+
+
+def _paired(
+    arm: "Float[np.ndarray, 'seed prompt']", baseline: "Float[np.ndarray, 'seed prompt']"
+) -> "Float[np.ndarray, 'arm seed pair']":
+    """The same on the prompts that both have a score for, in an order that only the scores decide."""
+    both = _masked(arm, baseline)
+    kept = both[:, :, ~np.isnan(both[0]).all(axis=0)]
+    return kept[:, :, np.lexsort(np.concatenate(kept))]
+
+
+def _masked_scores(arm: su_f1.Scores, baseline: su_f1.Scores) -> list[su_f1.Scores]:
+    """Both on all prompts of their set, so that they meet the same draws."""
+    refusal, entropy = _masked(arm.refusal, baseline.refusal), _masked(arm.entropy, baseline.entropy)
+    return [su_f1.Scores(*measures) for measures in zip(refusal, entropy, strict=True)]
+
+
+def _bootstrapped(
+    measures: "Float[np.ndarray, 'measure seed pair']",
+    summary: Summary,
+    difference: "Callable[[Float[np.ndarray, 'measure ...']], Float[np.ndarray, '...']]",
+    prompts: int,
+) -> Difference | None:
+    """`difference` of what `summary` makes of each measure, in the sample and in every resample."""
+    n = measures.shape[-1]
+    value = float(difference(summary(mean_of_scored(measures.swapaxes(1, 2))))) if n else math.nan
+    if not math.isfinite(value):
+        return None
+    chance = generator()
+    seed_counts = draw_seeds(measures.shape[1], chance)
+    drawn = difference(resample(measures, seed_counts, summary, chance))
+    return _tested(value, drawn, n, prompts - n)
+
+
+def _tested(value: float, drawn: "Float[np.ndarray, ' resample']", n_pairs: int, unpaired: int) -> Difference:
+    value, rounded = round(value, DECIMALS), drawn.round(DECIMALS)
+    low, high = percentile_interval(rounded)
+    smaller = 1 + min(int((rounded <= 0).sum()), int((rounded >= 0).sum()))
+    p_value = min(1.0, 2 * smaller / (1 + RESAMPLES))
+    return Difference(value, min(low, value), max(high, value), p_value, p_value, n_pairs, BOOTSTRAP, None, unpaired)
