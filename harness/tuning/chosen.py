@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import UserError
+from harness.storage import write_json
 
 FILE = "chosen.json"
 
@@ -19,8 +20,10 @@ class Chosen:
     settings: Mapping[str, Any]
     """Only those that were searched or fixed by the user; the rest keep their defaults."""
     facts: Mapping[str, Any]
-    """For the report: objective, its value and interval, searched settings, trials, cost, data, prompts, model, judge,
-    seed."""
+    """For the report, JSON-ready: `objective`; `value`, `low`, `high` of the best trial and `default_value`,
+    `default_low`, `default_high` of the defaults on dev prompts; `trials` and `failed` (of these); `budget`;
+    `forward_equivalents`, `seconds`; `searched` and `fixed` settings; `data`, `data_hash`, `dev_prompts`; `model`,
+    `weights`, `judge`, `seed`, `generation`; `note`, a warning in words."""
 
 
 def read_chosen(folder: Path) -> Chosen:
@@ -36,3 +39,8 @@ def read_chosen(folder: Path) -> Chosen:
         raise UserError(
             f"'{folder}' holds no tuned settings: it has no readable {FILE}. Give the --output of an 'equipoise tune'."
         ) from error
+
+
+def write_chosen(folder: Path, chosen: Chosen) -> None:
+    """Write what `read_chosen` reads."""
+    write_json(folder / FILE, asdict(chosen))
