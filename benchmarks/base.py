@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Literal
 
 from benchmarks.errors import UserError
+from benchmarks.withholding import refuse_if_withheld
 
 Role = Literal["system", "user", "assistant"]
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
@@ -126,6 +127,9 @@ class Benchmark:
     source: str
     revision: str
     licence: str
+
+    def __post_init__(self) -> None:
+        refuse_if_withheld(self.name)
 
     @property
     def content_hash(self) -> str:

@@ -1,4 +1,4 @@
-"""The one error that is a user's to mend."""
+"""The one error that is a user's to mend, and how errors are told."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -9,6 +9,12 @@ T = TypeVar("T")
 
 class UserError(Exception):
     """A mistake of the user's, told in one line: what is wrong, what was seen, what would work. Exit code 2."""
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def find(kind: str, name: str, table: Mapping[str, T]) -> T:

@@ -1,16 +1,27 @@
-"""Arms as a user writes them: `neurontune`, `neurontune[pinpointing=random]`, `many=neurontune[safety_neurons=300]`."""
+"""Arms as a user writes them: `neurontune[safety_neurons=300]`, `both=scans[alpha=0.2]+./mine.py:Mine`, `scans@FOLDER`.
 
+An arm is one method or several joined by `+`, each with settings in brackets; a label may stand before it, and after it
+the folder of an `equipoise tune` whose settings it takes.
+"""
+
+import os
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from benchmarks.errors import UserError, unknown_name
+from benchmarks.plugins import PluginError, is_in_a_file
+from methods.registry import method_type
 
 BASELINE = "default"
-_ARM = r"(?:(?P<label>[^=\[]+)=)?(?P<method>[^=\[]+)(?:\[(?P<settings>.*)\])?"
+_ARM = r"(?:(?P<label>[^=\[@]+)=)?(?P<parts>.+?)(?:@(?P<tuned>[^\[\]@]+))?"
+_PART = r"(?P<method>[^=\[\]@]+)(?:\[(?P<settings>.*)\])?"
+_KEYS = ("name", "as", "settings", "tuned")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +31,11 @@ class ArmSpec:
     label: str
     """Also the name of its folders."""
     method: str
+    """A name or `path/to/file.py:Class`, or several joined by `+`: the first is nearest to the model."""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    """Those of a chain have the names that `methods.chain` gives them: `{part}_{setting}`."""
+    tuned: Path | None = None
+    """Folder of an `equipoise tune`, whose settings count where none is given."""
 
 
 def parse_arms(text: str) -> tuple[ArmSpec, ...]:
@@ -29,40 +44,44 @@ def parse_arms(text: str) -> tuple[ArmSpec, ...]:
     Raises:
         UserError: If the text has an empty part, an open bracket or a setting without a value.
     """
-    return tuple(_parse_arm(part) for part in split_outside_brackets(text))
+    return tuple(_parse_arm(part, Path()) for part in split_outside_brackets(text))
 
 
 def arm_from_yaml(entry: object, origin: str) -> ArmSpec:
-    """The arm of one entry under `methods:`: a name as on the command line, or `{name, as, settings}`.
+    """The arm of one entry under `methods:`: as on the command line, or `{name, as, settings, tuned}`.
+
+    Paths that start with a dot are taken from the folder of `origin`, the run file.
 
     Raises:
         UserError: If the entry is neither, or has a key that is unknown.
     """
+    folder = Path(origin).parent
     if isinstance(entry, str):
-        return _parse_arm(entry)
+        return _parse_arm(entry, folder)
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         raise UserError(f"{origin}: a method is {entry!r}; it must be a name, or have a 'name'.")
     for key in entry:
-        if key not in ("name", "as", "settings"):
-            raise UserError(f"{origin}: {unknown_name('key of a method', str(key), ('name', 'as', 'settings'))}")
+        if key not in _KEYS:
+            raise UserError(f"{origin}: {unknown_name('key of a method', str(key), _KEYS)}")
     settings = entry.get("settings") or {}
     if not isinstance(settings, dict):
         raise UserError(f"{origin}: settings of '{entry['name']}' are {settings!r}; they must be names with values.")
-    return make_arm(entry["name"], settings, str(entry.get("as") or ""))
+    method = "+".join(_rooted(name, folder) for name in entry["name"].split("+"))
+    return make_arm(method, settings, str(entry.get("as") or ""), _tuned(entry.get("tuned"), folder))
 
 
-def make_arm(method: str, settings: Mapping[str, Any], label: str = "") -> ArmSpec:
+def make_arm(method: str, settings: Mapping[str, Any], label: str = "", tuned: Path | None = None) -> ArmSpec:
     """An arm whose label is made of its method and settings where none is given.
 
     Raises:
         UserError: If the given label is no safe name for a folder.
     """
-    slug = _slug(label or "-".join([method, *(f"{name}-{value}" for name, value in settings.items())]))
+    slug = _slug(label or _default_label(method, settings, tuned))
     if label and label != slug:
         raise UserError(f"'{label}' cannot label an arm, since it names folders. '{slug}' would do.")
     if slug == BASELINE and (method != BASELINE or settings):
         raise UserError(f"The label '{BASELINE}' belongs to the model as it is. Give '{method}' another.")
-    return ArmSpec(slug, method, dict(settings))
+    return ArmSpec(slug, method, dict(settings), tuned)
 
 
 def with_baseline(arms: Sequence[ArmSpec]) -> tuple[ArmSpec, ...]:
@@ -82,8 +101,8 @@ def with_baseline(arms: Sequence[ArmSpec]) -> tuple[ArmSpec, ...]:
     return (ArmSpec(BASELINE, BASELINE), *others)
 
 
-def split_outside_brackets(text: str) -> list[str]:
-    """Parts between commas that no bracket encloses.
+def split_outside_brackets(text: str, separator: str = ",") -> list[str]:
+    """Parts between commas, or another separator, that no bracket encloses.
 
     Raises:
         UserError: If a bracket has no partner, or a part is empty.
@@ -93,7 +112,7 @@ def split_outside_brackets(text: str) -> list[str]:
         depth += {"[": 1, "]": -1}.get(character, 0)
         if depth < 0:
             break
-        if character == "," and depth == 0:
+        if character == separator and depth == 0:
             parts.append("")
         else:
             parts[-1] += character
@@ -101,17 +120,70 @@ def split_outside_brackets(text: str) -> list[str]:
         raise UserError(f"'{text}' has a bracket without its partner. Write name[setting=value,setting=value].")
     stripped = [part.strip() for part in parts]
     if not all(stripped):
-        raise UserError(f"'{text}' has an empty part. Write names with single commas between them.")
+        raise UserError(f"'{text}' has an empty part. Write names with one '{separator}' between them.")
     return stripped
 
 
-def _parse_arm(text: str) -> ArmSpec:
-    match = re.fullmatch(_ARM, text.strip(), re.DOTALL)
-    if match is None:
-        raise UserError(f"'{text}' is no arm. Write method, method[setting=value] or label=method[setting=value].")
-    inside = (match["settings"] or "").strip()
-    settings = dict(_parse_setting(part, text) for part in split_outside_brackets(inside)) if inside else {}
-    return make_arm(match["method"].strip(), settings, (match["label"] or "").strip())
+def parse_settings(text: str, arm: str) -> dict[str, Any]:
+    """The settings of `name=value,name=value`; `arm` is told where they are wrong.
+
+    Raises:
+        UserError: If one has no name or no value.
+    """
+    return dict(_parse_setting(part, arm) for part in split_outside_brackets(text)) if text.strip() else {}
+
+
+def _parse_arm(text: str, folder: Path) -> ArmSpec:
+    arm = re.fullmatch(_ARM, text.strip(), re.DOTALL)
+    parts = [re.fullmatch(_PART, part, re.DOTALL) for part in split_outside_brackets(arm["parts"], "+")] if arm else []
+    found = [part for part in parts if part]
+    if arm is None or len(found) < len(parts):
+        raise UserError(
+            f"'{text}' is no arm. Write method[setting=value] or several joined by '+'; label= may stand before, "
+            "@FOLDER of tuned settings after."
+        )
+    methods = [_rooted(part["method"].strip(), folder) for part in found]
+    settings = [parse_settings(part["settings"] or "", text) for part in found]
+    joined = settings[0] if len(found) == 1 else _of_chain(methods, settings)
+    return make_arm("+".join(methods), joined, (arm["label"] or "").strip(), _tuned(arm["tuned"], folder))
+
+
+def _of_chain(methods: Sequence[str], settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The settings of a chain's parts under the names that `methods.chain` gives them."""
+    joined: dict[str, Any] = {}
+    if any(settings):
+        seen: Counter[str] = Counter()
+        for method, own in zip(methods, settings, strict=True):
+            name = _name(method)
+            seen[name] += 1
+            prefix = name if seen[name] == 1 else f"{name}{seen[name]}"
+            joined |= {f"{prefix}_{setting}": value for setting, value in own.items()}
+    return joined
+
+
+def _name(method: str) -> str:
+    """What a method calls itself. One that cannot be used fails when the run is planned, so any name does here."""
+    if not is_in_a_file(method):
+        return method
+    try:
+        return method_type(method).name
+    except PluginError:
+        return method
+
+
+def _rooted(path: str, folder: Path) -> str:
+    """A path that starts with a dot, taken from a folder; anything else, names among it, as it is."""
+    return os.path.normpath(folder / path) if path.startswith(".") else path
+
+
+def _tuned(path: object, folder: Path) -> Path | None:
+    return Path(_rooted(str(path).strip(), folder)) if path else None
+
+
+def _default_label(method: str, settings: Mapping[str, Any], tuned: Path | None) -> str:
+    """Of `path/to/file.py:Class` the class alone."""
+    short = "+".join(part.rpartition(":")[2] if is_in_a_file(part) else part for part in method.split("+"))
+    return "-".join([short, *(f"{name}-{value}" for name, value in settings.items()), *(["tuned"] if tuned else [])])
 
 
 def _parse_setting(text: str, arm: str) -> tuple[str, Any]:
@@ -136,4 +208,4 @@ def scalar(text: str) -> Any:  # noqa: ANN401 - whatever YAML makes of it
 
 
 def _slug(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:80] or "arm"
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", text).strip("-._+")[:80] or "arm"

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.base import AlignmentData
+from benchmarks.withholding import withheld
 from harness.fingerprint import folder_hash
+from harness.integrity import NetworkState, check_untouched
 from harness.storage import write_json, writing
 from methods.base import ChatModel, Method, Progress
 
@@ -35,13 +37,18 @@ def read_facts(folder: Path) -> dict[str, Any] | None:
 def fit_and_save(
     method: Method, model: ChatModel, data: AlignmentData, seed: int, folder: Path, progress: Progress
 ) -> None:
-    """Fit, and write the artefact so that it is there whole or not at all.
+    """Fit with test prompts out of reach, and write the artefact so that it is there whole or not at all.
 
     Raises:
-        NotFiniteError: If the fit gave NaN.
+        IntegrityError: If the fit left something behind in the network.
+        NotFiniteError: If the fit gave NaN or infinity.
         StorageError: If the disk refuses.
+        WithheldError: If the method asked for test prompts.
     """
-    fitted = method.fit(model, data, seed, progress)
+    before = NetworkState.of(model)
+    with withheld(f"'{method.name}'", "fitted"):
+        fitted = method.fit(model, data, seed, progress)
+    check_untouched(before, model, method.name)
     cost, diagnostics = asdict(fitted.cost), dict(fitted.diagnostics())
     for step, number in _numbers({"cost": cost, "diagnostics": diagnostics}):
         if not math.isfinite(number):
@@ -79,5 +86,6 @@ def _check_tensors(method: str, folder: Path) -> None:
         from safetensors.torch import load_file
 
         for name, tensor in load_file(path).items():
-            if tensor.isnan().any():
-                raise NotFiniteError(f"The fit of '{method}' gave NaN in tensor '{name}' of {path.name}.")
+            if not tensor.isfinite().all():
+                number = "NaN" if tensor.isnan().any() else "infinity"
+                raise NotFiniteError(f"The fit of '{method}' gave {number} in tensor '{name}' of {path.name}.")

@@ -1,19 +1,24 @@
 """What a configuration comes to, found out before any work: methods with checked settings, benchmarks with prompts."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from benchmarks.base import AlignmentData, Benchmark
-from benchmarks.errors import UserError, unknown_name
+from benchmarks.errors import UserError
+from benchmarks.plugins import PluginError
 from benchmarks.registry import load_alignment, load_benchmark
+from harness import registry
 from harness.arms import ArmSpec
 from harness.config import RunConfig
-from harness.registry import ENGINES
-from methods.base import Method, Requirements
-from methods.registry import method_type
+from harness.fingerprint import source_hash
+from harness.tuning.chosen import Chosen, read_chosen
+from methods.base import ChatModel, Method, Requirements
+from methods.contract import made
+from methods.registry import METHODS, method_type
 from methods.settings import build_settings
+from methods.unusable import unusable
 from metrics.registry import judge
 
 
@@ -33,6 +38,10 @@ class PlannedArm:
     method: Method
     seeds: tuple[int, ...]
     """The first alone where the fit does not depend on it: its replies then serve every seed."""
+    tuning: Mapping[str, Any] | None = None
+    """What `equipoise tune` says of the settings, if it chose them; `overridden` lists those given instead."""
+    code: Mapping[str, str] = field(default_factory=dict)
+    """Hashes of the source files of methods from outside, so that no run goes on with another version of them."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -66,13 +75,14 @@ def make_plan(config: RunConfig) -> Plan:
     """Load what a run needs besides the model.
 
     Raises:
-        UserError: If a name is unknown, a setting is wrong, or a benchmark has no prompts or two with one id.
+        UserError: If a name is unknown, a setting is wrong, or a benchmark has no prompts or two with one id. A method
+            from outside that cannot be used is none: its arm is planned, and fails.
     """
     judge(config.judge)
-    if config.engine not in ENGINES:
-        raise unknown_name("engine", config.engine, ENGINES)
+    registry.CATALOGUE.find(config.engine)
     arms = tuple(_planned(spec, config.seeds) for spec in config.arms)
     whole = [load_benchmark(name) for name in config.benchmarks]
+    _check_names(whole)
     for benchmark in whole:
         _check_prompts(benchmark)
     limited = tuple(benchmark.limited(config.limit) for benchmark in whole)
@@ -98,11 +108,28 @@ def check_requirements(arms: Sequence[PlannedArm], engine: str, offered: Require
             )
 
 
+def check_model(arms: Sequence[PlannedArm], model: ChatModel) -> None:
+    """Refuse arms that this model cannot serve, though its engine could serve them on another.
+
+    Raises:
+        UserError: Naming the method, what is missing, and what would have it.
+    """
+    for arm in arms:
+        missing = arm.method.needs.missing_from(model.offers)
+        if missing:
+            has_experts = missing == ("neurons",)
+            raise UserError(
+                f"Method '{arm.method.name}' needs {' and '.join(missing)}, which model '{model.name}' does not offer"
+                + (", being a mixture of experts. Use a dense model" if has_experts else ". Use another model")
+                + ", or leave the method out."
+            )
+
+
 def _engines_for(needs: Requirements) -> list[str]:
     able = []
-    for name, make in ENGINES.items():
+    for name in registry.CATALOGUE.available().things:
         try:
-            offers = make().offers
+            offers = registry.engine(name).offers
         except (ImportError, UserError):  # an engine whose package is not installed is no way out
             continue
         if not needs.missing_from(offers):
@@ -111,9 +138,44 @@ def _engines_for(needs: Requirements) -> list[str]:
 
 
 def _planned(spec: ArmSpec, seeds: tuple[int, ...]) -> PlannedArm:
-    kind = method_type(spec.method)
-    method = kind(build_settings(kind.settings_type, spec.settings, spec.method))
-    return PlannedArm(spec.label, method, seeds if kind.is_seeded else seeds[:1])
+    try:
+        kind = method_type(spec.method)
+        chosen = _chosen(spec, kind)
+        tuned = chosen.settings if chosen else {}
+        method = made(kind, build_settings(kind.settings_type, {**tuned, **spec.settings}, kind.name))
+    except PluginError as error:
+        return PlannedArm(spec.label, unusable(spec.method, error), seeds[:1])
+    tuning = {**chosen.facts, "overridden": _overridden(kind, chosen.settings, method)} if chosen else None
+    return PlannedArm(spec.label, method, seeds if kind.is_seeded else seeds[:1], tuning, code_of(spec))
+
+
+def _chosen(spec: ArmSpec, kind: type[Method]) -> Chosen | None:
+    """The tuned settings that an arm names."""
+    chosen = read_chosen(spec.tuned) if spec.tuned else None
+    if chosen and chosen.method not in (kind.name, spec.method):
+        raise UserError(
+            f"'{spec.tuned}' holds settings that were tuned for '{chosen.method}', not for '{kind.name}'. "
+            f"Write '{chosen.method}@{spec.tuned}', or tune '{kind.name}'."
+        )
+    return chosen
+
+
+def _overridden(kind: type[Method], tuned: Mapping[str, Any], method: Method) -> list[str]:
+    """Names of the settings in which an arm is not as it was tuned."""
+    as_tuned: object = build_settings(kind.settings_type, tuned, kind.name)
+    return [name for name, value in asdict(method.settings).items() if getattr(as_tuned, name) != value]
+
+
+def code_of(spec: ArmSpec) -> dict[str, str]:
+    """By name, a hash of every part of an arm that comes from outside."""
+    kinds = [method_type(part.strip()) for part in spec.method.split("+")]
+    return {kind.name: source_hash(kind) for kind in kinds if kind not in METHODS.values()}
+
+
+def _check_names(benchmarks: Sequence[Benchmark]) -> None:
+    name, count = Counter(benchmark.name for benchmark in benchmarks).most_common(1)[0]
+    if count > 1:
+        raise UserError(f"{count} benchmarks are named '{name}'; give each that you wrote a name of its own.")
 
 
 def _check_prompts(benchmark: Benchmark) -> None:

@@ -1,0 +1,1 @@
+"""A first method to start from: `equipoise new-method NAME` writes it with its test."""
