@@ -1,13 +1,24 @@
 # Each goal makes its own virtual environment and does the whole job. PYTHON is any Python from 3.11 on.
 PYTHON ?= python3
 
-.PHONY: demo study test test-slow speed lint clean
+.PHONY: demo study trade-offs ablations tune test test-slow speed lint clean
 
 demo: .venv/installed ## A real leaderboard in minutes: no GPU, no download
 	.venv/bin/equipoise run --config examples/demo.yaml
 
-study: .venv/installed ## The same arms on all embedded benchmarks, three seeds
-	.venv/bin/equipoise run --config examples/three_seeds.yaml
+study: .venv/installed ## Every method, tuned, and the controls: all embedded benchmarks, three seeds
+	.venv/bin/equipoise run --config examples/leaderboard.yaml
+
+trade-offs: .venv/installed ## How far each method can be pushed
+	.venv/bin/equipoise run --config examples/trade_offs.yaml
+
+ablations: .venv/installed ## NeuronTune's ablations and counts
+	.venv/bin/equipoise run --config examples/ablations.yaml
+
+TUNED = safety_prompt refusal_direction dinm scans cavgan neurontune
+tune: .venv/installed ## The settings of `make study`, chosen on dev prompts under one budget
+	for method in $(TUNED); do .venv/bin/equipoise tune $$method --trials 12 --batch-size 128 --max-new-tokens 96 \
+		--output examples/tuned/$$method || exit 1; done
 
 test: .venv-test/installed lint ## Style, types and the test suite
 	OMP_NUM_THREADS=1 .venv-test/bin/python -m pytest -q
