@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.base import Benchmark, Kind, Prompt, Reply
+from benchmarks.plugins import check_sound, outside
 from harness import ledger
 from harness.plan import Cell
 from harness.records import reply_from_json
@@ -77,4 +78,11 @@ def _exchanges(
 def _judgements(
     benchmark: Benchmark, pairs: list[tuple[Prompt, Reply]], judge: Judge
 ) -> Sequence[Judgement] | list[None]:
-    return judge.judge(pairs) if benchmark.kind is Kind.GENERATION else [None] * len(pairs)
+    if benchmark.kind is not Kind.GENERATION:
+        return [None] * len(pairs)
+    origin = f"Judge '{judge.name}'"
+    with outside(origin, "reading replies"):
+        found = judge.judge(pairs)
+        is_whole = len(found) == len(pairs) and all(isinstance(one, Judgement) for one in found)
+    check_sound(origin, [] if is_whole else ["it does not give one Judgement a reply"])
+    return found

@@ -133,6 +133,9 @@ def _checked(prompts: Sequence[Prompt], replies: list[Reply]) -> list[Reply]:
     """Guard against a method that answers other questions than it was asked."""
     if [reply.prompt_id for reply in replies] != [prompt.id for prompt in prompts]:
         raise ValueError(f"{len(prompts)} prompts were answered with {len(replies)} replies, or in another order")
+    for reply in replies:
+        if not isinstance(reply.text, str):
+            raise TypeError(f"the reply to '{reply.prompt_id}' is {type(reply.text).__name__}, not text")
     return replies
 
 

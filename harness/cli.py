@@ -11,6 +11,12 @@ from benchmarks.errors import UserError
 if TYPE_CHECKING:
     from harness.config import RunConfig
     from harness.plan import Plan
+    from harness.tuning.config import TuningConfig
+
+ARMS = (
+    "Arms by commas: [label=]name[setting=value,...], names joined by +, @FOLDER of tuned settings after; "
+    "a name may be path/to/file.py:Class.  [default: all built-in methods]"
+)
 
 app = typer.Typer(
     name="equipoise",
@@ -41,10 +47,7 @@ def run(
     model: Annotated[str | None, typer.Option(help="Built-in name, hub id or folder.  [default: embedded]")] = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of the model on the hub.")] = None,
     engine: Annotated[str | None, typer.Option(help="What runs the model.  [default: transformers]")] = None,
-    methods: Annotated[
-        str | None,
-        typer.Option(help="Arms by commas: name, name[setting=value,...], label=name[...].  [default: all]"),
-    ] = None,
+    methods: Annotated[str | None, typer.Option(help=ARMS)] = None,
     benchmarks: Annotated[str | None, typer.Option(help="Names by commas.  [default: all]")] = None,
     judge: Annotated[str | None, typer.Option(help="Who reads the replies.  [default: by model]")] = None,
     data: Annotated[str | None, typer.Option(help="What methods learn from.  [default: embedded]")] = None,
@@ -111,6 +114,106 @@ def list_names(
     from harness.listing import listing
 
     typer.echo(listing(kind, verbose=verbose))
+
+
+@app.command("new-method")
+def new_method(
+    name: Annotated[str, typer.Argument(help="Of the method and its file, for instance my_method.")],
+    output: Annotated[Path, typer.Option(help="Folder for the two files.")] = Path(),
+) -> None:
+    """Write a method of your own to start from: one working file, and its test."""
+    from harness.scaffold.new_method import write_method
+
+    written = write_method(name, output)
+    typer.echo(
+        f"{written.method}  the method, which works as it is: replace what it does\n"
+        f"{written.test}  its test: the conformance kit, and what you add\n\n"
+        f"Run it:    equipoise run --methods default,{written.argument} --limit 20\n"
+        f"Check it:  equipoise check {written.argument}\n"
+        f"Test it:   python -m pytest {written.test}"
+    )
+
+
+@app.command()
+def check(
+    method: Annotated[str, typer.Argument(help="As one arm of --methods: name, name[setting=value], file.py:Class.")],
+    family: Annotated[str, typer.Option(help="Tiny model of most checks; others get a check each.")] = "llama",
+    settings: Annotated[list[str] | None, typer.Option("--set", help="A setting to check it with: name=value.")] = None,
+) -> None:
+    """Hold a method to the contract of all methods, on tiny random models."""
+    from harness.conformance.command import check_method
+
+    raise typer.Exit(0 if check_method(method, family, settings or (), typer.echo) else 1)
+
+
+@app.command()
+def tune(
+    method: Annotated[
+        str, typer.Argument(help="name, name[setting=value,...] or a chain; what it sets is not searched.")
+    ],
+    objective: Annotated[str | None, typer.Option(help="su_f1, safety or utility.  [default: su_f1]")] = None,
+    fixed: Annotated[list[str] | None, typer.Option("--set", help="A setting not to search: name=value.")] = None,
+    trials: Annotated[str | None, typer.Option(help="Budget in trials.  [default: 20]")] = None,
+    forward_equivalents: Annotated[
+        str | None, typer.Option(help="Budget in forward equivalents: fits, and one a dev prompt.")
+    ] = None,
+    dev_prompts: Annotated[str | None, typer.Option(help="Most dev prompts of either intent.  [default: all]")] = None,
+    model: Annotated[str | None, typer.Option(help="As for run.  [default: embedded]")] = None,
+    revision: Annotated[str | None, typer.Option(help="As for run.")] = None,
+    engine: Annotated[str | None, typer.Option(help="As for run.  [default: transformers]")] = None,
+    judge: Annotated[str | None, typer.Option(help="As for run.  [default: by model]")] = None,
+    data: Annotated[str | None, typer.Option(help="What is learnt from and tuned on.  [default: embedded]")] = None,
+    batch_size: Annotated[str | None, typer.Option(help="Prompts at once.  [default: auto]")] = None,
+    seed: Annotated[str | None, typer.Option(help="Of every fit and of the search.  [default: 0]")] = None,
+    device: Annotated[str | None, typer.Option(help="As for run.  [default: auto]")] = None,
+    dtype: Annotated[str | None, typer.Option(help="As for run.  [default: auto]")] = None,
+    max_new_tokens: Annotated[str | None, typer.Option(help="Longest reply in tokens.  [default: 512]")] = None,
+    output: Annotated[str | None, typer.Option(help="Folder of the study.  [default: runs/tune/METHOD]")] = None,
+) -> None:
+    """Search a method's settings on dev prompts, its defaults first. The same command again goes on."""
+    from harness.tuning.config import build_tuning
+
+    given = {
+        "objective": objective,
+        "set": fixed,
+        "trials": trials,
+        "forward_equivalents": forward_equivalents,
+        "dev_prompts": dev_prompts,
+        "model": model,
+        "revision": revision,
+        "engine": engine,
+        "judge": judge,
+        "data": data,
+        "batch_size": batch_size,
+        "seed": seed,
+        "device": device,
+        "dtype": dtype,
+        "max_new_tokens": max_new_tokens,
+        "output": output,
+    }
+    raise typer.Exit(_tune(build_tuning(method, given)))
+
+
+def _tune(config: "TuningConfig") -> int:
+    """The exit code of a whole study, its table included."""
+    from harness.progress import Display
+    from harness.tuning.outcome import write_outcome
+    from harness.tuning.plan import plan_study
+    from harness.tuning.study import run_study
+    from harness.tuning.table import render
+
+    display = Display()
+    try:
+        with display.shown():
+            outcome = run_study(plan_study(config), display)
+    except KeyboardInterrupt:
+        display.note("Stopped. Finished trials are kept: the same command goes on from here.")
+        return 130
+    write_outcome(outcome)
+    typer.echo(render(outcome))
+    if outcome.best is None:
+        display.note(f"error: every trial failed, the first for this reason: {outcome.trials[0].reason}")
+    return 0 if outcome.best else 1
 
 
 def _run(config: "RunConfig", plan: "Plan") -> int:

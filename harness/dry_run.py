@@ -1,10 +1,13 @@
 """The plan of a run in words: what would be done, and what is there already."""
 
+import inspect
+
 from harness import ledger
 from harness.config import RunConfig
-from harness.plan import Plan, check_requirements
+from harness.plan import Plan, PlannedArm, check_requirements
 from harness.registry import engine
 from harness.run_folder import RunFolder
+from methods.unusable import Unusable
 
 
 def describe_plan(config: RunConfig, plan: Plan) -> str:
@@ -23,7 +26,7 @@ def describe_plan(config: RunConfig, plan: Plan) -> str:
             f"model       {config.model.name} on engine {config.engine}",
             f"data        {plan.data.name}: {len(plan.data.train)} train and {len(plan.data.dev)} dev prompts",
             f"judge       {config.judge}",
-            *(_arm(arm.label, arm.method.name, arm.seeds) for arm in plan.arms),
+            *(_arm(arm) for arm in plan.arms),
             *(f"benchmark   {name}: {count} of {plan.sizes[name]} prompts" for name, count in prompts.items()),
             f"replies     {total - there} to make, {there} of {total} already there",
             f"output      {config.output}",
@@ -31,6 +34,8 @@ def describe_plan(config: RunConfig, plan: Plan) -> str:
     )
 
 
-def _arm(label: str, method: str, seeds: tuple[int, ...]) -> str:
-    of_method = "" if label == method else f" ({method})"
-    return f"arm         {label}{of_method}: seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+def _arm(arm: PlannedArm) -> str:
+    if isinstance(arm.method, Unusable):
+        return f"arm         {arm.label} will fail: {inspect.getdoc(arm.method)}"
+    of_method = "" if arm.label == arm.method.name else f" ({arm.method.name})"
+    return f"arm         {arm.label}{of_method}: seed{'s' * (len(arm.seeds) > 1)} {', '.join(map(str, arm.seeds))}"

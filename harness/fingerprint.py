@@ -1,6 +1,7 @@
 """Hashes of what decides a reply: the weights, the chat template with its tokenizer, a fitted artefact."""
 
 import hashlib
+import inspect
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,18 @@ def weights_hash(model: ChatModel) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(_bytes(tensor))
     return digest.hexdigest()
+
+
+def tensor_hash(tensor: "Tensor") -> str:
+    """SHA-256 of type, shape and content."""
+    digest = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)}\n".encode())
+    digest.update(_bytes(tensor))
+    return digest.hexdigest()
+
+
+def source_hash(kind: type) -> str:
+    """SHA-256 of the file that a class is written in."""
+    return hashlib.sha256(Path(inspect.getfile(kind)).read_bytes()).hexdigest()
 
 
 def template_hash(model: ChatModel) -> str:

@@ -31,7 +31,10 @@ def make_protocol(config: RunConfig, plan: Plan, model: ChatModel) -> Protocol:
             "weights": weights_hash(model),
             "template": template_hash(model),
         },
-        "arms": {arm.label: {"method": arm.method.name, "settings": arm.settings} for arm in plan.arms},
+        "arms": {
+            arm.label: {"method": arm.method.name, "settings": arm.settings} | ({"code": arm.code} if arm.code else {})
+            for arm in plan.arms
+        },
         "benchmarks": {
             benchmark.name: {
                 "revision": benchmark.revision,

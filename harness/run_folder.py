@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,6 +51,11 @@ class RunFolder:
     def failure(self, arm: str) -> Path:
         """Traceback of what stopped an arm."""
         return self.root / "failures" / f"{arm}.txt"
+
+    def discard(self, arm: str, seed: int) -> None:
+        """Throw away all that an arm made with a seed."""
+        for kind in ("artefacts", "replies", "scores"):
+            shutil.rmtree(self.root / kind / arm / f"seed-{seed}", ignore_errors=True)
 
     def header(self) -> dict[str, Any]:
         """Content of `run.json`.

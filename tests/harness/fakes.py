@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -46,9 +47,7 @@ class FakeModel:
 
     @property
     def network(self) -> Any:
-        import torch
-
-        return SimpleNamespace(state_dict=lambda: {"weight": torch.tensor([float(self.weight)])})
+        return network(self.weight)
 
     def encode(self, prompt: Prompt) -> PromptTokens:
         ids = tuple(ord(letter) for letter in prompt.messages[-1].content)
@@ -77,6 +76,16 @@ class FakeModel:
         harmful = prompt.intent is Intent.HARMFUL
         words = f"{self.prefix}I'm sorry, I cannot help with that." if harmful else f"{self.prefix}Sure, {prompt.plain}"
         return Reply(prompt.id, words, tuple(range(settings.max_new_tokens)), seconds=0.5)
+
+
+@cache
+def network(weight: int) -> Any:
+    """The same module for the same weight, so that whatever is done to it can be seen."""
+    import torch
+
+    module = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(module.weight, weight)
+    return module
 
 
 @dataclass

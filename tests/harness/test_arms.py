@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,6 +42,29 @@ def test_labels_that_are_made_up_are_safe_as_folder_names(value: str) -> None:
     assert label.strip(".") == label
 
 
+def test_an_arm_may_be_several_methods_and_take_tuned_settings() -> None:
+    text = "both=scans[alpha=0.2]+dinm[steps=3,mask_rule=a@b]@runs/tune/scans+dinm,scans+scans[alpha=1]@runs/x,a+b"
+    assert parse_arms(text) == (
+        ArmSpec(
+            "both",
+            "scans+dinm",
+            {"scans_alpha": 0.2, "dinm_steps": 3, "dinm_mask_rule": "a@b"},
+            Path("runs/tune/scans+dinm"),
+        ),
+        ArmSpec("scans+scans-scans2_alpha-1-tuned", "scans+scans", {"scans2_alpha": 1}, Path("runs/x")),
+        ArmSpec("a+b", "a+b"),
+    )
+
+
+def test_a_method_in_a_file_is_called_after_its_class_and_in_a_chain_by_its_own_name(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("from methods.default import Default\n\n\nclass Mine(Default):\n    name = 'my_method'\n")
+    (alone, chained, broken) = parse_arms(f"{path}:Mine[x=1],{path}:Mine[x=1]+scans,{path}:Yours[x=1]+scans")
+    assert alone == ArmSpec("Mine-x-1", f"{path}:Mine", {"x": 1})
+    assert chained == ArmSpec("Mine+scans-my_method_x-1", f"{path}:Mine+scans", {"my_method_x": 1})
+    assert broken.method == f"{path}:Yours+scans"
+
+
 def test_default_is_put_first_whether_it_is_named_or_not() -> None:
     assert [arm.label for arm in with_baseline(parse_arms("dinm"))] == ["default", "dinm"]
     assert [arm.label for arm in with_baseline(parse_arms("dinm,default"))] == ["default", "dinm"]
@@ -50,9 +75,17 @@ def test_default_is_put_first_whether_it_is_named_or_not() -> None:
     [
         ("a[b=1", "'a[b=1' has a bracket without its partner. Write name[setting=value,setting=value]."),
         ("a]", "'a]' has a bracket without its partner. Write name[setting=value,setting=value]."),
-        ("a,,b", "'a,,b' has an empty part. Write names with single commas between them."),
+        ("a,,b", "'a,,b' has an empty part. Write names with one ',' between them."),
         ("a[b]", "'b' in 'a[b]' is no setting. Write [setting=value]."),
-        ("a[b=1]c", "'a[b=1]c' is no arm. Write method, method[setting=value] or label=method[setting=value]."),
+        ("a++b", "'a++b' has an empty part. Write names with one '+' between them."),
+        *(
+            (
+                text,
+                f"'{text}' is no arm. Write method[setting=value] or several joined by '+'; label= may stand before, "
+                "@FOLDER of tuned settings after.",
+            )
+            for text in ("a[b=1]c", "a@", "a@x+b@y")
+        ),
         ("../x=a", "'../x' cannot label an arm, since it names folders. 'x' would do."),
         ("default=a", "The label 'default' belongs to the model as it is. Give 'a' another."),
         ("a[b=@]", "'@' cannot be read as a value. Quote it, as in YAML."),
@@ -71,6 +104,13 @@ def test_arms_in_a_file_have_a_name_a_label_and_settings() -> None:
     assert arm_from_yaml("neurontune[epochs=3]", "f.yaml").settings == {"epochs": 3}
 
 
+def test_paths_of_a_file_that_start_with_a_dot_are_taken_from_its_folder() -> None:
+    entry = {"name": "scans+./mine.py:Mine", "as": "x", "tuned": "../tuned"}
+    assert arm_from_yaml(entry, "there/f.yaml") == ArmSpec("x", "scans+there/mine.py:Mine", {}, Path("tuned"))
+    assert arm_from_yaml("x=scans+./mine.py:Mine@../tuned", "there/f.yaml") == arm_from_yaml(entry, "there/f.yaml")
+    assert arm_from_yaml("a.py:A@b", "there/f.yaml") == ArmSpec("A-tuned", "a.py:A", {}, Path("b"))
+
+
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
@@ -78,7 +118,8 @@ def test_arms_in_a_file_have_a_name_a_label_and_settings() -> None:
         ({"as": "x"}, "f.yaml: a method is {'as': 'x'}; it must be a name, or have a 'name'."),
         (
             {"name": "a", "setings": {}},
-            "f.yaml: No key of a method named 'setings'. Did you mean 'settings'? Available: as, name, settings.",
+            "f.yaml: No key of a method named 'setings'. Did you mean 'settings'? "
+            "Available: as, name, settings, tuned.",
         ),
         ({"name": "a", "settings": [1]}, "f.yaml: settings of 'a' are [1]; they must be names with values."),
     ],

@@ -54,6 +54,48 @@ def test_su_f1_is_that_of_its_formula(folder: Path) -> None:
     assert row["su_f1"] == pytest.approx(2 * utility / (1 + utility))
 
 
+def test_every_number_of_every_arm_is_compared_with_default(folder: Path) -> None:
+    found = results(folder)["comparisons"]
+    refused = next(one for one in found if one["column"] == "bad/refusal_rate")
+    assert refused == {
+        "arm": "prefix",
+        "baseline": "default",
+        "column": "bad/refusal_rate",
+        "difference": 0.0,
+        "low": pytest.approx(-refused["high"]),
+        "high": pytest.approx(1.96**2 / (5 + 1.96**2), abs=1e-4),
+        "p_value": 1.0,
+        "p_adjusted": 1.0,
+        "n_pairs": 5,
+        "unpaired": 0,
+        "discordant": 0,
+        "test": "exact McNemar",
+    }
+    assert {one["arm"] for one in found} == {"prefix"}
+    estimated = {one["column"] for one in results(folder)["estimates"] if one["value"] is not None}
+    assert {one["column"] for one in found} == estimated
+
+
+def test_cards_and_tuning_reach_the_comparison(folder: Path) -> None:
+    header = json.loads((folder / "run.json").read_text())
+    header["arms"][1] |= {"card": {"summary": "Says something first."}, "tuning": {"objective": "su_f1"}}
+    (folder / "run.json").write_text(json.dumps(header))
+    prefix = compare(RunFolder(folder), None, print).arms[1]
+    assert prefix.card == {"summary": "Says something first."}
+    assert prefix.tuning == {"objective": "su_f1"}
+
+
+def test_a_run_of_version_0_1_has_neither_card_nor_tuning_and_is_still_read(folder: Path) -> None:
+    header = json.loads((folder / "run.json").read_text())
+    for arm in header["arms"]:
+        arm.pop("card", None)
+        arm.pop("tuning", None)
+    (folder / "run.json").write_text(json.dumps(header))
+    comparison = compare(RunFolder(folder), None, print)
+    assert [(arm.card, arm.tuning) for arm in comparison.arms] == [({}, {}), ({}, {})]
+    assert results(folder)["arms"][1]["tuning"] is None
+
+
 def test_times_are_in_costs_alone(folder: Path) -> None:
     costs = json.loads((folder / "costs.json").read_text())["arms"]
     assert costs["prefix"] == {
@@ -61,6 +103,8 @@ def test_times_are_in_costs_alone(folder: Path) -> None:
         "forward_equivalents": 10.0,
         "forward_equivalents_per_sample": 0.0,
         "peak_bytes": 1024.0,
+        "extra_tokens_per_reply": 0.0,
+        "extra_passes_per_reply": 0.0,
         "tokens_per_second": pytest.approx(1024),
     }
     text = (folder / "results.json").read_text()

@@ -209,8 +209,8 @@ def test_what_a_method_needs_is_checked_before_any_work(
     from tests.harness.fakes import FakeEngine
 
     able = FakeEngine(FakeModel(), "able", Requirements(gradients=True, weights=True))
-    monkeypatch.setattr(registry, "ENGINES", {"fake": registry.ENGINES["fake"], "able": lambda: able})
-    monkeypatch.setattr("harness.plan.ENGINES", registry.ENGINES)
+    monkeypatch.setitem(vars(registry)["ENGINES"], "able", lambda: able)
+    monkeypatch.delitem(vars(registry)["ENGINES"], "transformers")
     assert run_fakes("--methods", "prefix,demanding") == 2
     assert capfd.readouterr().err == (
         "equipoise: Method 'demanding' needs gradients and weights, which engine 'fake' does not offer. "
