@@ -1,6 +1,7 @@
 """The leaderboard as plain text, printed when a run ends."""
 
 import math
+import re
 import textwrap
 from collections.abc import Sequence
 
@@ -59,7 +60,13 @@ def _stacked(number: Cell) -> str:
 
 
 def _name(arm: Arm, width: int) -> str:
-    return "\n".join(_wrapped(arm.name + (" (failed)" if arm.failure else ""), width))
+    """In lines that end after a hyphen, an underscore or a plus where the name is too long for one."""
+    lines = [""]
+    for part in re.findall(r"[^-_+\s]*[-_+\s]?", one_line(arm.name + (" (failed)" if arm.failure else ""))):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(piece for line in lines for piece in _wrapped(line, width))
 
 
 def _wrapped(text: str, width: int) -> list[str]:
