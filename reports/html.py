@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import math
+import re
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from reports.foreign import visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 
 def render(comparison: Comparison) -> str:
@@ -62,6 +64,13 @@ def first_order(column: Column) -> str:
     return "ascending" if column.direction is Direction.LOWER else "descending"
 
 
+def breakable(name: str) -> "Markup":
+    """A name that may break after a hyphen, an underscore or a plus rather than within a word."""
+    from markupsafe import Markup
+
+    return Markup("<wbr>").join(visible(part) for part in re.findall(r"[^-_+]*[-_+]|[^-_+]+", name))
+
+
 def _top(comparison: Comparison, column: Column) -> float:
     if column.unit == "share" or column.metric in leaderboard.COMPOSITES:
         return 1.0
@@ -86,6 +95,7 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
     )
     environment.globals.update(
+        breakable=breakable,
         cell=leaderboard.cell,
         title=leaderboard.title,
         readable=leaderboard.readable,

@@ -158,3 +158,8 @@ def test_a_failed_arm_is_told_with_its_reason(text: str) -> None:
 
 def test_the_command_to_reproduce_is_there(text: str) -> None:
     assert "<pre><code>equipoise run --model tiny/model_a</code></pre>" in text
+
+
+def test_a_long_name_breaks_after_its_joints_and_stays_text() -> None:
+    assert html.breakable("neurontune-50+refusal_direction") == "neurontune-<wbr>50+<wbr>refusal_<wbr>direction"
+    assert html.breakable("<b>") == "&lt;b&gt;"
