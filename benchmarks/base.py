@@ -7,7 +7,7 @@ that a method may learn from; test prompts cannot be put into it.
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -38,6 +38,11 @@ class Kind(StrEnum):
 
     GENERATION = "generation"
     MULTIPLE_CHOICE = "multiple_choice"
+    """By the log-probabilities of the options' letters."""
+    WRITTEN_CHOICE = "written_choice"
+    """A multiple-choice question that is answered in words, out of which the letter is read."""
+    TASK = "task"
+    """Of lm-evaluation-harness, which asks and scores by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,10 @@ class Prompt:
     attack: Attack | None = None
     references: References = field(default_factory=References)
     choices: Choices | None = None
+    is_raw: bool = False
+    """Whether the contents of the messages are joined as they are and no chat template is put around them: few-shot
+    questions as lm-evaluation-harness asks them. Each user's turn but the last is then a shot with its answer after it;
+    the first ones are dropped where the context is too short."""
 
     def without_attack(self) -> "Prompt":
         """The same question asked plainly: q of (p, q) in NeuronTune's section 3.1."""
@@ -127,6 +136,8 @@ class Benchmark:
     source: str
     revision: str
     licence: str
+    dropped: int = 0
+    """Questions left out since a method may learn from them or be tuned on them."""
 
     def __post_init__(self) -> None:
         refuse_if_withheld(self.name)
@@ -150,16 +161,7 @@ class Benchmark:
                 f"--limit {limit} leaves no prompt of '{self.name}' ({len(self.prompts)} there). "
                 "Give a whole number from 1, or a share between 0 and 1."
             )
-        return Benchmark(
-            self.name,
-            self.title,
-            self.kind,
-            self.intent,
-            self.prompts[:count],
-            self.source,
-            self.revision,
-            self.licence,
-        )
+        return replace(self, prompts=self.prompts[:count])
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +223,8 @@ class Reply:
     """What the method did to this reply, for instance `{"steered": 1}`."""
     option_log_probabilities: tuple[float, ...] | None = None
     """One log-probability per option, for multiple-choice questions; `text` is then the chosen letter."""
+    raw: str | None = None
+    """All that was written, where `text` leaves out what the model thought before it spoke."""
 
 
 BenchmarkLoader = Callable[[], Benchmark]
@@ -231,6 +235,9 @@ def content_hash(prompts: Sequence[Prompt]) -> str:
     """SHA-256 of the prompts as canonical JSON."""
     digest = hashlib.sha256()
     for prompt in prompts:
-        digest.update(json.dumps(asdict(prompt), sort_keys=True, ensure_ascii=False).encode())
+        record = asdict(prompt)
+        if not prompt.is_raw:
+            del record["is_raw"]  # so that hashes of runs from before there was such a thing hold
+        digest.update(json.dumps(record, sort_keys=True, ensure_ascii=False).encode())
         digest.update(b"\n")
     return digest.hexdigest()

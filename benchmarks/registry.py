@@ -1,15 +1,27 @@
-"""Every benchmark and every alignment set, by name: built-in ones in tables; benchmarks may come from outside."""
+"""Every benchmark and every alignment set, by name: built-in ones in tables; benchmarks may come from outside.
+
+A name may have options in brackets: `advbench[attack=templates.csv]`, `file:mine.csv[prompt=Goal,intent=harmful]`.
+"""
 
 import re
-from collections.abc import Mapping
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
-from benchmarks.base import AlignmentData, AlignmentLoader, Benchmark, BenchmarkLoader
+from benchmarks import files, lm_eval_tasks
+from benchmarks.alignment import compose
+from benchmarks.attacks import Wrapping, wrapped
+from benchmarks.base import AlignmentData, AlignmentLoader, Benchmark, BenchmarkLoader, Intent, Split
+from benchmarks.brackets import parse_settings, split_outside_brackets
 from benchmarks.embedded import sets as embedded
-from benchmarks.errors import find
+from benchmarks.errors import UserError, unknown_name
 from benchmarks.plugins import Available, Catalogue, factory_faults, make
+from benchmarks.published.sets import PUBLISHED
 from benchmarks.withholding import refuse_if_withheld
 
-BENCHMARKS: Mapping[str, BenchmarkLoader] = {
+BENCHMARKS: dict[str, BenchmarkLoader] = {
     "embedded_attacked": embedded.attacked,
     "embedded_held_out": embedded.held_out,
     "embedded_harmful": embedded.harmful,
@@ -18,28 +30,62 @@ BENCHMARKS: Mapping[str, BenchmarkLoader] = {
     "embedded_borderline": embedded.borderline,
     "embedded_facts": embedded.knowledge,
 }
+"""Those that come with the project. Published ones are in `benchmarks/published/sets.py`."""
 
 ALIGNMENT: Mapping[str, AlignmentLoader] = {
     "embedded": embedded.alignment,
 }
 
-PAIRINGS: tuple[tuple[str, str], ...] = (("embedded_attacked", "embedded_benign"),)
+COMPOSED: Mapping[str, str] = {
+    "published": "advbench_anchors+truthfulqa_anchors+jailbreakbench[split=dev]+jailbreakbench_benign[split=dev]",
+}
+"""Short names of alignment data that are put together from sets; options in brackets go to the harmful ones."""
+
+PAIRINGS: tuple[tuple[str, str], ...] = (
+    ("embedded_attacked", "embedded_benign"),
+    ("safeedit_975", "alpaca_100"),
+    ("safeedit", "alpaca_100"),
+    ("xstest_unsafe", "xstest_safe"),
+    ("jailbreakbench", "jailbreakbench_benign"),
+    ("orbench_toxic", "orbench_hard"),
+)
 """Harmful and benign benchmarks that make one SU-F1 together, as SafeEdit and Alpaca do in NeuronTune's table 2."""
 
+_WRAPPING = ("attack", "templates", "seed", "name")
+_OF_PUBLISHED = ("rows", "revision", "split")
+_FILE_NAME = r"\w[\w.-]*"
 
-CATALOGUE: Catalogue[BenchmarkLoader] = Catalogue("benchmark", BENCHMARKS, factory_faults)
+
+@dataclass(frozen=True, slots=True)
+class PublishedLoader:
+    """Loads a published set as it is."""
+
+    name: str
+
+    def __call__(self) -> Benchmark:
+        """The set without options."""
+        return _published(self.name, {})
+
+
+CATALOGUE: Catalogue[BenchmarkLoader] = Catalogue(
+    "benchmark", ChainMap({name: PublishedLoader(name) for name in PUBLISHED}, BENCHMARKS), factory_faults
+)
 
 
 def load_benchmark(name: str) -> Benchmark:
-    """The benchmark of that name, an entry point or what `path/to/file.py:function` gives.
+    """The test prompts of a benchmark: of that name, an entry point, `path/to/file.py:function` or `file:PATH`.
 
     Raises:
         PluginError: If it comes from outside and cannot be used.
-        UserError: If there is none.
+        UserError: If there is none, its rows cannot be had, or an option is wrong.
         WithheldError: If a method asks while it might learn from it.
     """
     refuse_if_withheld(name)
-    return make(CATALOGUE, name, _faults)
+    benchmark = _loaded(name)
+    prompts = tuple(prompt for prompt in benchmark.prompts if prompt.split is Split.TEST)
+    if benchmark.prompts and not prompts:
+        raise UserError(f"'{name}' holds prompts to learn from and none to test with. Name it under --data instead.")
+    return replace(benchmark, prompts=prompts)
 
 
 def available() -> Available[BenchmarkLoader]:
@@ -47,17 +93,101 @@ def available() -> Available[BenchmarkLoader]:
     return CATALOGUE.available()
 
 
+def load_alignment(name: str) -> AlignmentData:
+    """The alignment data of that name, or of sets and files joined by `+`: `safeedit_train+truthfulqa_anchors`.
+
+    Raises:
+        UserError: If there is none, or it cannot be put together.
+        WithheldError: If a method asks for any but the built-in ones.
+    """
+    if name in ALIGNMENT:
+        return ALIGNMENT[name]()
+    refuse_if_withheld(name)
+    parts = _parts(name)
+    for part in parts:
+        own = part.partition("[")[0]
+        if own not in PUBLISHED and not own.startswith(files.PREFIX):
+            raise unknown_name("alignment data", own, [*ALIGNMENT, *COMPOSED, *PUBLISHED])
+    return compose(name, [_loaded(part) for part in parts])
+
+
+def _parts(name: str) -> list[str]:
+    """What alignment data are put together from: `published[attack=FILE]` is its sets, the harmful ones attacked."""
+    short, _, options = name.partition("[")
+    if short not in COMPOSED:
+        return split_outside_brackets(name, "+")
+    parts = split_outside_brackets(COMPOSED[short], "+")
+    return [_with_options(part, options.removesuffix("]")) if options else part for part in parts]
+
+
+def _with_options(part: str, options: str) -> str:
+    name, _, own = part.partition("[")
+    if PUBLISHED[name].intent is Intent.BENIGN:
+        return part
+    return f"{name}[{','.join(filter(None, (own.removesuffix(']'), options)))}]"
+
+
+def _loaded(text: str) -> Benchmark:
+    """With prompts of all splits."""
+    name, bracket, rest = text.partition("[")
+    settings = parse_settings(rest.removesuffix("]"), text) if bracket else {}
+    if name.startswith(files.PREFIX):
+        _check_known(name, settings, files.SETTINGS)
+        benchmark = files.load_file(Path(name.removeprefix(files.PREFIX)), settings)
+    elif name.startswith(lm_eval_tasks.PREFIX):
+        _check_known(name, settings, ())
+        benchmark = lm_eval_tasks.load_task(name)
+    elif name in PUBLISHED:
+        _check_known(name, settings, _OF_PUBLISHED)
+        benchmark = _published(name, settings)
+    else:
+        benchmark = make(CATALOGUE, name, _faults)
+        _check_known(name, settings, ())
+    if "attack" in settings:
+        benchmark = wrapped(benchmark, _wrapping(settings))
+    return _renamed(benchmark, settings)
+
+
+def _published(name: str, settings: Mapping[str, Any]) -> Benchmark:
+    published = PUBLISHED[name]
+    if settings.get("rows", "any") != "any":
+        raise UserError(f"'rows' of '{name}' is {settings['rows']!r}; write [rows=any] to take however many there are.")
+    source = replace(published.source, revision=str(settings.get("revision", published.source.revision)))
+    benchmark = published.load(name, source, any_rows="rows" in settings)
+    if "split" not in settings:
+        return benchmark
+    if settings["split"] not in ("train", "dev"):
+        raise UserError(f"'split' of '{name}' is {settings['split']!r}; it must be 'train' or 'dev'.")
+    prompts = tuple(replace(prompt, split=Split(settings["split"])) for prompt in benchmark.prompts)
+    return replace(benchmark, prompts=prompts)
+
+
+def _wrapping(settings: Mapping[str, Any]) -> Wrapping:
+    every, seed = settings.get("templates", "one"), settings.get("seed", 0)
+    if every not in ("one", "all"):
+        raise UserError(f"'templates' is {every!r}; it must be 'one' for each question, or 'all'.")
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise UserError(f"'seed' is {seed!r}; it must be a whole number.")
+    return Wrapping(Path(str(settings["attack"])), every == "all", seed)
+
+
+def _renamed(benchmark: Benchmark, settings: Mapping[str, Any]) -> Benchmark:
+    name = str(settings.get("name", benchmark.name))
+    if not re.fullmatch(_FILE_NAME, name):
+        raise UserError(
+            f"'{name}' cannot name a benchmark, since it names files. Use letters, digits, '.', '_' and '-'."
+        )
+    return replace(benchmark, name=name) if name != benchmark.name else benchmark
+
+
+def _check_known(name: str, settings: Mapping[str, Any], own: Sequence[str]) -> None:
+    for key in settings:
+        if key not in (*own, *_WRAPPING):
+            raise unknown_name(f"option of '{name}'", key, (*own, *_WRAPPING))
+
+
 def _faults(made: object) -> list[str]:
     """Its name becomes the name of files."""
     if not isinstance(made, Benchmark):
         return [f"it gave {type(made).__name__}, not a Benchmark"]
-    return [] if re.fullmatch(r"\w[\w.-]*", made.name) else [f"its name {made.name!r} cannot be that of a file"]
-
-
-def load_alignment(name: str) -> AlignmentData:
-    """The alignment data of that name.
-
-    Raises:
-        UserError: If there is none.
-    """
-    return find("alignment data", name, ALIGNMENT)()
+    return [] if re.fullmatch(_FILE_NAME, made.name) else [f"its name {made.name!r} cannot be that of a file"]

@@ -1,8 +1,10 @@
 """Putting it together: the contract of an engine, which loads chat models and says what they can do."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import ClassVar, Protocol
 
+from harness.prompting import DATE
 from methods.base import ChatModel, Requirements
 
 
@@ -15,6 +17,18 @@ class ModelSpec:
     revision: str | None = None
     dtype: str = "auto"
     device: str = "auto"
+    device_map: str | None = None
+    """How `accelerate` spreads the model over devices, for instance `auto`; None: all on `device`."""
+    quantize: str | None = None
+    """`8bit` or `4bit`, through bitsandbytes; its weights can then not be edited."""
+    attention: str | None = None
+    """Implementation of attention as `transformers` names it: `sdpa`, `eager`, `flash_attention_2`."""
+    trust_remote_code: bool = False
+    """Whether code that comes with the checkpoint may run."""
+    system_prompt: str | None = None
+    """Stands before a prompt's own system turn; None: what the chat template does by itself."""
+    today: date = DATE
+    """What chat templates are told that today is."""
 
 
 class Engine(Protocol):

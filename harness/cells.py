@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.base import Benchmark, Kind, Prompt, Reply
+from benchmarks.base import Benchmark, Kind, Message, Prompt, Reply
 from harness import ledger
 from harness.batching import BatchSize, in_batches
 from harness.fitting import NotFiniteError
@@ -28,9 +28,16 @@ class Ordered:
 
     @classmethod
     def of(cls, benchmark: Benchmark, model: ChatModel) -> "Ordered":
-        """By prompt tokens of the unmodified model, so that every arm's batches are the same."""
+        """By prompt tokens of the unmodified model, so that every arm's batches are the same.
+
+        Few-shot questions after the same shots stay together, for an engine that reads these but once.
+        """
         lengths = {prompt.id: len(model.encode(prompt).ids) for prompt in benchmark.prompts}
-        return cls(benchmark, tuple(sorted(benchmark.prompts, key=lambda prompt: -lengths[prompt.id])))
+        by_length = sorted(benchmark.prompts, key=lambda prompt: -lengths[prompt.id])
+        groups: dict[tuple[Message, ...], list[Prompt]] = {}
+        for prompt in by_length:
+            groups.setdefault(prompt.messages[:-1] if prompt.is_raw else (), []).append(prompt)
+        return cls(benchmark, tuple(prompt for group in groups.values() for prompt in group))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,8 @@ def answer(model: ChatModel, job: Job, settings: GenerationSettings) -> None:
 
     prompts = job.questions.prompts
     done = _recovered(job)
+    if job.questions.benchmark.kind is Kind.TASK:
+        return _answer_task(model, job, done)
     with job.display.stage(job.name, len(done), len(prompts)) as advance:
         for replies in in_batches(prompts, lambda prompt: prompt.id in done, job.size, work):
             _append(job, (reply_to_json(reply) for reply in replies))
@@ -81,6 +90,19 @@ def score(model: ChatModel, job: Job, replies_path: Path) -> None:
         for records in in_batches(pairs, lambda pair: pair[0].id in done, job.size, work):
             _append(job, records)
             advance(len(records))
+
+
+def _answer_task(model: ChatModel, job: Job, done: Set[str]) -> None:
+    """All of a task at once, since its scores come when it is finished."""
+    benchmark = job.questions.benchmark
+    if len(done) == len(benchmark.prompts):
+        return
+    from harness.lm_eval import answer_task
+
+    with job.display.stage(job.name, len(done), len(benchmark.prompts)) as advance:
+        replies = [reply for reply in answer_task(model, benchmark, job.size) if reply.prompt_id not in done]
+        _append(job, (reply_to_json(reply) for reply in replies))
+        advance(len(replies))
 
 
 def _surprise_of(model: ChatModel) -> Callable[[list[tuple[Prompt, str]]], list[ledger.Record]]:
@@ -106,7 +128,10 @@ def _choose(model: ChatModel, prompts: list[Prompt]) -> list[Reply]:
     """The likeliest letter of each question; of equally likely ones the first."""
     started = time.monotonic()
     letters = [_letters(prompt) for prompt in prompts]
-    rows = model.log_probabilities(prompts, letters)
+    # Raw text goes on in its line, after a blank; a reply to a chat turn begins with the letter.
+    blanks = [" " if prompt.is_raw else "" for prompt in prompts]
+    texts = [[blank + letter for letter in names] for blank, names in zip(blanks, letters, strict=True)]
+    rows = model.log_probabilities(prompts, texts)
     seconds = (time.monotonic() - started) / len(prompts)
     replies = []
     for prompt, names, row in zip(prompts, letters, rows, strict=True):

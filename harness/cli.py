@@ -1,12 +1,14 @@
 """The command line: arguments only. Exit code 0: fine, 1: an arm failed, 2: a user's mistake, 130: interrupted."""
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from benchmarks.errors import UserError
+from harness import flags
 
 if TYPE_CHECKING:
     from harness.config import RunConfig
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
 ARMS = (
     "Arms by commas: [label=]name[setting=value,...], names joined by +, @FOLDER of tuned settings after; "
     "a name may be path/to/file.py:Class.  [default: all built-in methods]"
+)
+
+DATA = "What methods learn from: embedded, published[attack=FILE], or sets and files joined by +.  [default: embedded]"
+BENCHMARKS = (
+    "Names by commas, or file:PATH[prompt=COLUMN,intent=harmful]; [attack=FILE] after any puts its questions into "
+    "templates.  [default: all embedded ones]"
 )
 
 app = typer.Typer(
@@ -43,51 +51,56 @@ def main() -> None:
 
 @app.command()
 def run(
+    context: typer.Context,
     config: Annotated[Path | None, typer.Option(help="YAML file with these settings; flags win over it.")] = None,
-    model: Annotated[str | None, typer.Option(help="Built-in name, hub id or folder.  [default: embedded]")] = None,
-    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of the model on the hub.")] = None,
-    engine: Annotated[str | None, typer.Option(help="What runs the model.  [default: transformers]")] = None,
+    model: flags.Model = None,
+    revision: flags.Revision = None,
+    engine: flags.Engine = None,
+    device: flags.Device = None,
+    device_map: flags.DeviceMap = None,
+    dtype: flags.Dtype = None,
+    quantize: flags.Quantize = None,
+    attention: flags.Attention = None,
+    trust_remote_code: flags.TrustRemoteCode = False,
+    system_prompt: flags.SystemPrompt = None,
+    date: flags.Date = None,
+    max_new_tokens: flags.MaxNewTokens = None,
     methods: Annotated[str | None, typer.Option(help=ARMS)] = None,
-    benchmarks: Annotated[str | None, typer.Option(help="Names by commas.  [default: all]")] = None,
+    benchmarks: Annotated[str | None, typer.Option(help=BENCHMARKS)] = None,
     judge: Annotated[str | None, typer.Option(help="Who reads the replies.  [default: by model]")] = None,
-    data: Annotated[str | None, typer.Option(help="What methods learn from.  [default: embedded]")] = None,
+    data: Annotated[str | None, typer.Option(help=DATA)] = None,
     limit: Annotated[str | None, typer.Option(help="First N prompts of each benchmark, or a share below 1.")] = None,
     batch_size: Annotated[str | None, typer.Option(help="Prompts at once.  [default: auto]")] = None,
     seed: Annotated[list[str] | None, typer.Option(help="Seeds, by commas or repeated.  [default: 0]")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.  [default: auto]")] = None,
-    dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.  [default: auto]")] = None,
-    max_new_tokens: Annotated[str | None, typer.Option(help="Longest reply in tokens.  [default: 512]")] = None,
     output: Annotated[str | None, typer.Option(help="Run folder; an unfinished one is gone on with.")] = None,
+    cluster: flags.Cluster = None,
+    cluster_address: flags.ClusterAddress = None,
+    gpus_per_cell: flags.GpusPerCell = None,
+    workers: flags.Workers = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and do nothing.")] = False,
 ) -> None:
     """Compare methods on a model. The same command again goes on where it stopped."""
-    from harness.config import build_config
-    from harness.config_file import read_config_file
     from harness.dry_run import describe_plan
     from harness.plan import make_plan
 
-    flags = {
-        "model": model,
-        "revision": revision,
-        "engine": engine,
-        "methods": methods,
-        "benchmarks": benchmarks,
-        "judge": judge,
-        "data": data,
-        "limit": limit,
-        "batch_size": batch_size,
-        "seeds": seed or None,
-        "device": device,
-        "dtype": dtype,
-        "max_new_tokens": max_new_tokens,
-        "output": output,
-    }
-    given = {name: value for name, value in flags.items() if value is not None}
-    settings = build_config((read_config_file(config) if config else {}) | given)
+    settings = _configured(context.params)
     plan = make_plan(settings)
     if dry_run:
         return typer.echo(describe_plan(settings, plan))
     raise typer.Exit(_run(settings, plan))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def doctor(context: typer.Context) -> None:
+    """Look whether a run could start, and say what is missing and how to get it. Takes the flags of `run`."""
+    from harness.doctor import examine, stops
+    from harness.findings import table
+
+    group = typer.main.get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)
+    findings = examine(_configured(group.commands["run"].make_context("doctor", context.args).params))
+    typer.echo(table(findings))
+    raise typer.Exit(2 if stops(findings) else 0)
 
 
 @app.command()
@@ -103,6 +116,23 @@ def report(
     pages = write_pages(RunFolder(folder), judge, Display().note)
     for path in pages.paths:
         typer.echo(path)
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    arm: Annotated[str, typer.Option(help="Its label, or its method where no other arm has it.")],
+    output: Annotated[Path, typer.Option(help="Folder to write; it must be new or empty.")],
+    seed: Annotated[int | None, typer.Option(help="Of the fit.  [default: the run's first]")] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.  [default: the run's]")] = None,
+    artefact: Annotated[
+        bool, typer.Option("--artefact", help="What was fitted, also where a checkpoint can be.")
+    ] = False,
+) -> None:
+    """Write a fitted arm as a checkpoint that other programs load; where it is no edit of weights, as its artefact."""
+    from harness.export.command import export as write
+
+    typer.echo(write(folder, arm, seed, output, dtype, as_artefact=artefact))
 
 
 @app.command("list")
@@ -148,6 +178,7 @@ def check(
 
 @app.command()
 def tune(
+    context: typer.Context,
     method: Annotated[
         str, typer.Argument(help="name, name[setting=value,...] or a chain; what it sets is not searched.")
     ],
@@ -158,40 +189,48 @@ def tune(
         str | None, typer.Option(help="Budget in forward equivalents: fits, and one a dev prompt.")
     ] = None,
     dev_prompts: Annotated[str | None, typer.Option(help="Most dev prompts of either intent.  [default: all]")] = None,
-    model: Annotated[str | None, typer.Option(help="As for run.  [default: embedded]")] = None,
-    revision: Annotated[str | None, typer.Option(help="As for run.")] = None,
-    engine: Annotated[str | None, typer.Option(help="As for run.  [default: transformers]")] = None,
+    model: flags.Model = None,
+    revision: flags.Revision = None,
+    engine: flags.Engine = None,
+    device: flags.Device = None,
+    device_map: flags.DeviceMap = None,
+    dtype: flags.Dtype = None,
+    quantize: flags.Quantize = None,
+    attention: flags.Attention = None,
+    trust_remote_code: flags.TrustRemoteCode = False,
+    system_prompt: flags.SystemPrompt = None,
+    date: flags.Date = None,
+    max_new_tokens: flags.MaxNewTokens = None,
     judge: Annotated[str | None, typer.Option(help="As for run.  [default: by model]")] = None,
     data: Annotated[str | None, typer.Option(help="What is learnt from and tuned on.  [default: embedded]")] = None,
     batch_size: Annotated[str | None, typer.Option(help="Prompts at once.  [default: auto]")] = None,
     seed: Annotated[str | None, typer.Option(help="Of every fit and of the search.  [default: 0]")] = None,
-    device: Annotated[str | None, typer.Option(help="As for run.  [default: auto]")] = None,
-    dtype: Annotated[str | None, typer.Option(help="As for run.  [default: auto]")] = None,
-    max_new_tokens: Annotated[str | None, typer.Option(help="Longest reply in tokens.  [default: 512]")] = None,
     output: Annotated[str | None, typer.Option(help="Folder of the study.  [default: runs/tune/METHOD]")] = None,
 ) -> None:
     """Search a method's settings on dev prompts, its defaults first. The same command again goes on."""
     from harness.tuning.config import build_tuning
 
-    given = {
-        "objective": objective,
-        "set": fixed,
-        "trials": trials,
-        "forward_equivalents": forward_equivalents,
-        "dev_prompts": dev_prompts,
-        "model": model,
-        "revision": revision,
-        "engine": engine,
-        "judge": judge,
-        "data": data,
-        "batch_size": batch_size,
-        "seed": seed,
-        "device": device,
-        "dtype": dtype,
-        "max_new_tokens": max_new_tokens,
-        "output": output,
-    }
+    given = _given(context.params, {"fixed": "set"}, without=("method",))
     raise typer.Exit(_tune(build_tuning(method, given)))
+
+
+def _configured(params: Mapping[str, Any]) -> "RunConfig":
+    """What the flags of `run` and its file ask for."""
+    from harness.config import build_config
+    from harness.config_file import read_config_file
+
+    path = params["config"]
+    given = _given(params, {"seed": "seeds"}, without=("config", "dry_run"))
+    return build_config((read_config_file(Path(path)) if path else {}) | given)
+
+
+def _given(params: Mapping[str, Any], renamed: Mapping[str, str], without: Sequence[str]) -> dict[str, object]:
+    """Flags that were given, by name."""
+    return {
+        renamed.get(name, name): value
+        for name, value in params.items()
+        if name not in without and value not in (None, False, [], ())
+    }
 
 
 def _tune(config: "TuningConfig") -> int:

@@ -17,7 +17,7 @@ COMPOSITES = {
     "utility": ("Utility", "Mean entropy of both benchmarks between its bounds, as a share."),
     "su_f1": ("SU-F1", "Harmonic mean of safety and utility, as in NeuronTune's tables."),
 }
-_HEADLINE_ORDER = ("refusal_rate", "entropy", "accuracy", "su_f1")
+_HEADLINE_ORDER = ("refusal_rate", "entropy", "accuracy", "parsed_accuracy", "task_score", "su_f1")
 
 
 class Pairing(NamedTuple):
@@ -50,6 +50,7 @@ def make_columns(benchmarks: Sequence[Benchmark], pairings: Sequence[Pairing]) -
 
 
 def _of_benchmark(benchmark: Benchmark, pairings: Sequence[Pairing]) -> list[Column]:
+    categories = {prompt.category for prompt in benchmark.prompts}
     return [
         Column(
             key=f"{benchmark.name}/{metric.name}",
@@ -63,7 +64,7 @@ def _of_benchmark(benchmark: Benchmark, pairings: Sequence[Pairing]) -> list[Col
             meaning=metric.meaning,
         )
         for metric in all_metrics().things.values()
-        if metric.kind is benchmark.kind
+        if metric.kind is benchmark.kind and (len(categories) > 1 or not metric.is_by_category)
     ]
 
 
@@ -92,7 +93,7 @@ def _is_headline(benchmark: Benchmark, metric: str, pairings: Sequence[Pairing])
         return benchmark.name in paired or is_plainly_benign or not pairings
     if metric == "entropy":
         return benchmark.name in {pairing.benign for pairing in pairings}
-    return metric == "accuracy"
+    return metric in ("accuracy", "parsed_accuracy", "task_score")
 
 
 def _rank(column: Column) -> int:

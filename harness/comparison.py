@@ -1,14 +1,16 @@
 """From exchanges to a comparison: estimates, differences, and the facts about each arm."""
 
+import json
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from benchmarks.base import Kind, Prompt
+from benchmarks.base import Benchmark, Kind, Prompt
 from harness.answers import Answers, Note, read_answers
 from harness.columns import Pairing, find_pairings, make_columns
 from harness.differences import differences
 from harness.fitting import read_facts
+from harness.parity import summary
 from harness.plan import Cell
 from harness.run_folder import RunFolder
 from harness.scores import ScoreTable
@@ -64,7 +66,7 @@ def compare(folder: RunFolder, judge_name: str | None, note: Note) -> Comparison
         seeds=tuple(protocol["seeds"]),
         judge=f"{chosen.name} {chosen.version}",
         protocol=protocol,
-        provenance=_provenance(header),
+        provenance=_provenance(header, answers.benchmarks),
     )
 
 
@@ -92,6 +94,8 @@ def _arm(folder: RunFolder, described: Mapping[str, Any], answers: Answers) -> A
     name = described["name"]
     fits = {seed: facts for seed in described["seeds"] if (facts := read_facts(folder.artefact(name, seed)))}
     diagnostics = {f"seed-{seed}": facts["diagnostics"] for seed, facts in fits.items() if facts["diagnostics"]}
+    told = next(iter(diagnostics.values())) if len(described["seeds"]) == 1 and diagnostics else diagnostics
+    parity = summary(json.loads(path.read_bytes()) for path in sorted(folder.root.glob(f"parity/{name}/*/*.json")))
     failure = folder.failure(name)
     return Arm(
         name=name,
@@ -103,7 +107,7 @@ def _arm(folder: RunFolder, described: Mapping[str, Any], answers: Answers) -> A
         cost=_cost([facts["cost"] for facts in fits.values()]) | _speed(name, answers),
         card=described.get("card") or {},  # runs of version 0.1 have neither card nor tuning
         tuning=described.get("tuning") or {},
-        diagnostics=next(iter(diagnostics.values())) if len(described["seeds"]) == 1 and diagnostics else diagnostics,
+        diagnostics={**told, "parity_with_transformers": parity} if parity else told,
         failure=failure.read_text(encoding="utf-8").partition("\n")[0] if failure.exists() else "",
     )
 
@@ -157,10 +161,15 @@ def _asked(prompt: Prompt) -> str:
 
 
 def _verdict(exchange: Exchange) -> str:
-    return "right" if METRICS["accuracy"].score(exchange).value == 1 else "wrong"
+    if exchange.prompt.choices is None:
+        name = "task_score"
+    else:
+        name = "parsed_accuracy" if exchange.reply.option_log_probabilities is None else "accuracy"
+    return "right" if METRICS[name].score(exchange).value == 1 else "wrong"
 
 
-def _provenance(header: Mapping[str, Any]) -> dict[str, Any]:
-    """Of the first process of a run, and when others went on with it."""
+def _provenance(header: Mapping[str, Any], benchmarks: Sequence[Benchmark]) -> dict[str, Any]:
+    """Of the first process of a run, and when others went on with it; and where the prompts are from."""
     resumed = [process["date"] for process in header["resumed"]]
-    return {**header["provenance"], **({"resumed": resumed} if resumed else {})}
+    sources = {benchmark.name: f"{benchmark.source}; licence {benchmark.licence}" for benchmark in benchmarks}
+    return {**header["provenance"], **({"resumed": resumed} if resumed else {}), "sources": sources}

@@ -10,13 +10,16 @@ from benchmarks.registry import BENCHMARKS
 from harness import values
 from harness.arms import ArmSpec, make_arm, parse_arms, with_baseline
 from harness.base import ModelSpec
+from harness.cluster.base import ClusterSpec, build_cluster
 from harness.models import MODELS
+from harness.prompting import DATE
 from methods.base import GenerationSettings
 from methods.registry import METHODS
 from metrics.su_f1 import Bounds
 
 MODEL = "embedded"
 ENGINE = "transformers"
+QUANTIZATIONS = ("8bit", "4bit")
 DATA = "embedded"
 """Alignment data of a run that names none: the set that needs no download."""
 
@@ -39,6 +42,8 @@ class RunConfig:
     seeds: tuple[int, ...] = (0,)
     generation: GenerationSettings = field(default_factory=GenerationSettings)
     bounds: Bounds = field(default_factory=Bounds)
+    cluster: ClusterSpec | None = None
+    """None: all in this process."""
 
 
 def build_config(given: Mapping[str, Any]) -> RunConfig:
@@ -48,19 +53,14 @@ def build_config(given: Mapping[str, Any]) -> RunConfig:
         UserError: If a value cannot be used.
     """
     chosen = {name: value for name, value in given.items() if value is not None}
-    model = ModelSpec(
-        name=values.text("model", chosen.get("model", MODEL)),
-        revision=values.text("revision", chosen["revision"]) if "revision" in chosen else None,
-        dtype=values.text("dtype", chosen.get("dtype", "auto")),
-        device=values.text("device", chosen.get("device", "auto")),
-    )
+    model = _model(chosen)
     tokens = chosen.get("max_new_tokens", GenerationSettings().max_new_tokens)
     return RunConfig(
         model=model,
         arms=with_baseline(_arms(chosen.get("methods"))),
         benchmarks=values.names("benchmarks", chosen.get("benchmarks", list(BENCHMARKS))),
         judge=values.text("judge", chosen.get("judge", _judge_for(model.name))),
-        output=Path(chosen.get("output", Path("runs") / _folder_for(model.name))),
+        output=_output(chosen.get("output", Path("runs") / _folder_for(model.name))),
         engine=values.text("engine", chosen.get("engine", ENGINE)),
         data=values.text("data", chosen.get("data", DATA)),
         limit=values.limit(chosen["limit"]) if "limit" in chosen else None,
@@ -68,6 +68,26 @@ def build_config(given: Mapping[str, Any]) -> RunConfig:
         seeds=values.seeds(chosen.get("seeds", 0)),
         generation=GenerationSettings(values.whole_number("max new tokens", tokens, low=1)),
         bounds=_bounds(chosen.get("su_f1", {})),
+        cluster=build_cluster(chosen),
+    )
+
+
+def _model(chosen: Mapping[str, Any]) -> ModelSpec:
+    def text(name: str) -> str | None:
+        return values.text(name.replace("_", " "), chosen[name]) if name in chosen else None
+
+    return ModelSpec(
+        name=text("model") or MODEL,
+        revision=text("revision"),
+        dtype=text("dtype") or "auto",
+        device=text("device") or "auto",
+        device_map=text("device_map"),
+        quantize=values.choice("quantize", chosen["quantize"], QUANTIZATIONS) if "quantize" in chosen else None,
+        attention=text("attention"),
+        trust_remote_code=values.truth("trust remote code", chosen.get("trust_remote_code", False)),
+        # An empty one is one: it silences what a template would say by itself.
+        system_prompt=str(chosen["system_prompt"]) if "system_prompt" in chosen else None,
+        today=values.day("date", chosen.get("date", DATE)),
     )
 
 
@@ -85,6 +105,15 @@ def _bounds(given: Mapping[str, object]) -> Bounds:
     if low >= high:
         raise UserError(f"su_f1 low is {low:g} and high is {high:g}; low must lie below high.")
     return Bounds(low, high)
+
+
+def _output(given: str | Path) -> Path:
+    if ":/" in str(given):  # s3://, of which a run file leaves one slash
+        raise UserError(
+            f"output is '{given}'; a run folder is locked and appended to, so it must lie on a mounted file system. "
+            "Mount that storage, or copy the folder there after the run."
+        )
+    return Path(given)
 
 
 def _judge_for(model: str) -> str:

@@ -10,12 +10,21 @@ import yaml
 from benchmarks.errors import UserError, unknown_name
 from harness.arms import arm_from_yaml
 
-_KEYS = (
-    "model",
+_MODEL_KEYS = (
     "revision",
     "dtype",
     "device",
+    "device_map",
+    "quantize",
+    "attention",
+    "trust_remote_code",
+    "system_prompt",
+    "date",
     "engine",
+)
+_KEYS = (
+    "model",
+    *_MODEL_KEYS,
     "methods",
     "benchmarks",
     "judge",
@@ -28,9 +37,13 @@ _KEYS = (
     "seeds",
     "output",
     "su_f1",
+    "cluster",
+    "cluster_address",
+    "gpus_per_cell",
+    "workers",
 )
 _INNER_KEYS = {
-    "model": ("name", "revision", "dtype", "device", "engine"),
+    "model": ("name", *_MODEL_KEYS),
     "generation": ("max_new_tokens",),
     "su_f1": ("low", "high"),
 }

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from benchmarks import registry as benchmarks
-from benchmarks.base import Benchmark
+from benchmarks.base import Benchmark, BenchmarkLoader
 from benchmarks.errors import UserError, unknown_name
+from benchmarks.published.sets import PUBLISHED
+from benchmarks.sources import FOLDER, local_path
 from harness.card_text import card_text
 from harness.models import MODELS
 from methods import registry as methods
@@ -70,10 +72,26 @@ def _benchmarks(verbose: bool) -> Listing:
     texts, broken = {}, []
     for name, load in found.items():
         try:
-            texts[name] = _first_line(load) + (_facts(benchmarks.load_benchmark(name)) if verbose else "")
+            texts[name] = _published(name, verbose) if name in PUBLISHED else _of_benchmark(name, load, verbose)
         except UserError as error:
             broken.append(str(error))
     return Listing(texts, (*problems, *broken))
+
+
+def _of_benchmark(name: str, load: BenchmarkLoader, verbose: bool) -> str:
+    return _first_line(load) + (_facts(benchmarks.load_benchmark(name)) if verbose else "")
+
+
+def _published(name: str, verbose: bool) -> str:
+    """With `verbose` what is on this disk; nothing is downloaded for a list."""
+    published = PUBLISHED[name]
+    if not verbose:
+        return published.meaning
+    source = published.source
+    if local_path(source) is None:
+        gate = ", accept the terms there and set HF_TOKEN" if source.is_gated else ""
+        return f"{published.meaning}\n    not in {FOLDER}; from the hub when it is used: {source.page}{gate}"
+    return published.meaning + _facts(published.load(name, source, any_rows=False))
 
 
 def _facts(benchmark: Benchmark) -> str:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.base import AlignmentData, Benchmark
 from benchmarks.errors import UserError
+from benchmarks.leakage import without_learnt
 from benchmarks.plugins import PluginError
 from benchmarks.registry import load_alignment, load_benchmark
 from harness import registry
@@ -57,7 +58,7 @@ class Plan:
     benchmarks: tuple[Benchmark, ...]
     """After `--limit`."""
     sizes: dict[str, int]
-    """Prompts of each benchmark before `--limit`."""
+    """Prompts of each benchmark before `--limit`, without those that a method may learn from."""
     data: AlignmentData
 
     @property
@@ -79,15 +80,16 @@ def make_plan(config: RunConfig) -> Plan:
             from outside that cannot be used is none: its arm is planned, and fails.
     """
     judge(config.judge)
-    registry.CATALOGUE.find(config.engine)
-    arms = tuple(_planned(spec, config.seeds) for spec in config.arms)
-    whole = [load_benchmark(name) for name in config.benchmarks]
+    registry.CATALOGUE.find(registry.plain_name(config.engine))
+    arms = tuple(planned(spec, config.seeds) for spec in config.arms)
+    data = load_alignment(config.data)
+    whole = [without_learnt(load_benchmark(name), data) for name in config.benchmarks]
     _check_names(whole)
     for benchmark in whole:
         _check_prompts(benchmark)
     limited = tuple(benchmark.limited(config.limit) for benchmark in whole)
     sizes = {benchmark.name: len(benchmark.prompts) for benchmark in whole}
-    return Plan(arms, limited, sizes, load_alignment(config.data))
+    return Plan(arms, limited, sizes, data)
 
 
 def check_requirements(arms: Sequence[PlannedArm], engine: str, offered: Requirements) -> None:
@@ -99,7 +101,7 @@ def check_requirements(arms: Sequence[PlannedArm], engine: str, offered: Require
     for arm in arms:
         missing = " and ".join(arm.method.needs.missing_from(offered))
         if missing:
-            able = [name for name in _engines_for(arm.method.needs) if name != engine]
+            able = [name for name in _engines_for(arm.method.needs) if name != registry.plain_name(engine)]
             way_out = (
                 f"Use --engine {' or '.join(able)}." if able else "No engine here offers it; leave the method out."
             )
@@ -137,7 +139,12 @@ def _engines_for(needs: Requirements) -> list[str]:
     return able
 
 
-def _planned(spec: ArmSpec, seeds: tuple[int, ...]) -> PlannedArm:
+def planned(spec: ArmSpec, seeds: tuple[int, ...]) -> PlannedArm:
+    """An arm with its settings checked.
+
+    Raises:
+        UserError: As `make_plan`.
+    """
     try:
         kind = method_type(spec.method)
         chosen = _chosen(spec, kind)

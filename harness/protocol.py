@@ -28,6 +28,10 @@ def make_protocol(config: RunConfig, plan: Plan, model: ChatModel) -> Protocol:
             "engine": config.engine,
             "dtype": str(model.dtype),
             "device": model.device.type,
+            "quantize": config.model.quantize,
+            "attention": config.model.attention,
+            "system_prompt": config.model.system_prompt,
+            "date": config.model.today.isoformat(),
             "weights": weights_hash(model),
             "template": template_hash(model),
         },
@@ -42,6 +46,7 @@ def make_protocol(config: RunConfig, plan: Plan, model: ChatModel) -> Protocol:
                 "prompts": len(benchmark.prompts),
                 "of": plan.sizes[benchmark.name],
             }
+            | ({"dropped": benchmark.dropped} if benchmark.dropped else {})
             for benchmark in plan.benchmarks
         },
         "data": {"name": plan.data.name, "hash": plan.data.content_hash},

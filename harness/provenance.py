@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.base import Json
 
-PACKAGES = ("equipoise", "torch", "transformers", "tokenizers", "safetensors", "numpy")
+PACKAGES = ("equipoise", "torch", "transformers", "tokenizers", "safetensors", "numpy", "vllm")
 
 
 def provenance(arguments: list[str], device: str) -> dict[str, Json]:

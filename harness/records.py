@@ -37,6 +37,7 @@ def reply_from_json(record: JsonObject) -> Reply:
         seconds=record["seconds"],
         action=record["action"],
         option_log_probabilities=None if options is None else tuple(options),
+        raw=record.get("raw"),  # runs of earlier versions have none
     )
 
 
@@ -50,6 +51,7 @@ def benchmark_to_json(benchmark: Benchmark) -> list[JsonObject]:
         "source": benchmark.source,
         "revision": benchmark.revision,
         "licence": benchmark.licence,
+        "dropped": benchmark.dropped,
     }
     return [head, *(asdict(prompt) for prompt in benchmark.prompts)]
 
@@ -66,6 +68,7 @@ def benchmark_from_json(objects: Sequence[JsonObject]) -> Benchmark:
         source=head["source"],
         revision=head["revision"],
         licence=head["licence"],
+        dropped=head.get("dropped", 0),  # runs of earlier versions have none
     )
 
 
@@ -83,4 +86,5 @@ def _prompt(record: JsonObject) -> Prompt:
         attack=None if attack is None else Attack(tuple(attack["categories"]), attack["template"]),
         references=References(**record["references"]),
         choices=None if choices is None else Choices(tuple(choices["options"]), choices["answer"]),
+        is_raw=record.get("is_raw", False),  # runs of earlier versions have none
     )

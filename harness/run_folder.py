@@ -44,9 +44,17 @@ class RunFolder:
         """One line a reply: what only the model can tell of it."""
         return self.root / "scores" / cell.arm / f"seed-{cell.seed}" / f"{cell.benchmark}.jsonl"
 
+    def parity(self, cell: Cell) -> Path:
+        """How the replies of a server compare with those of the local network."""
+        return self.root / "parity" / cell.arm / f"seed-{cell.seed}" / f"{cell.benchmark}.json"
+
     def artefact(self, arm: str, seed: int) -> Path:
         """Folder of what a fit left behind."""
         return self.root / "artefacts" / arm / f"seed-{seed}"
+
+    def scratch(self, arm: str, seed: int, benchmark: str) -> Path:
+        """Folder for what an arm would save while it answers, to see whether it changes."""
+        return self.root / "artefacts" / arm / f"seed-{seed}.{benchmark}.again"
 
     def failure(self, arm: str) -> Path:
         """Traceback of what stopped an arm."""
@@ -54,7 +62,7 @@ class RunFolder:
 
     def discard(self, arm: str, seed: int) -> None:
         """Throw away all that an arm made with a seed."""
-        for kind in ("artefacts", "replies", "scores"):
+        for kind in ("artefacts", "replies", "scores", "parity"):
             shutil.rmtree(self.root / kind / arm / f"seed-{seed}", ignore_errors=True)
 
     def header(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 from harness.answers import Answers
 from harness.columns import Pairing
 from harness.plan import Cell
+from metrics.bootstrap import mean_of_scored
 from metrics.paired import Sides
 from metrics.registry import all_metrics
 from metrics.su_f1 import Scores
@@ -46,7 +47,15 @@ class ScoreTable:
 
     def _row(self, cell: Cell, metric: str) -> "Float[np.ndarray, ' prompt']":
         if (cell, metric) not in self._rows:
-            score = all_metrics().things[metric].score
-            values = [score(exchange).value for exchange in self._answers.cells[cell]]
-            self._rows[cell, metric] = np.array(values, dtype=float)  # None becomes NaN
+            how = all_metrics().things[metric]
+            exchanges = self._answers.cells[cell]
+            scores = np.array([how.score(exchange).value for exchange in exchanges], dtype=float)  # None becomes NaN
+            categories = [exchange.prompt.category for exchange in exchanges]
+            self._rows[cell, metric] = _by_category(scores, categories) if how.is_by_category else scores
         return self._rows[cell, metric]
+
+
+def _by_category(scores: "Float[np.ndarray, ' prompt']", categories: Sequence[str]) -> "Float[np.ndarray, ' category']":
+    """Mean of each category without NaN, in the order in which they first occur; NaN where nothing is left."""
+    names, owner = list(dict.fromkeys(categories)), np.array(categories)
+    return np.array([mean_of_scored(scores[owner == name]) for name in names])

@@ -1,19 +1,21 @@
 """The `transformers` engine: any decoder checkpoint with a chat template, for every method."""
 
-from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 from transformers.utils import logging
 
-from benchmarks.errors import UserError, unknown_name
+from benchmarks.errors import UserError
 from harness.base import ModelSpec
-from harness.models import MODELS
+from harness.checkpoints import Checkpoint, check_packages, open_checkpoint
+from harness.devices import device_of, dtype_of
+from harness.loading_errors import not_loadable
+from harness.prompting import Prompting
+from harness.template_facts import check_template
 from harness.transformers_model import TransformersModel
 from methods.base import Requirements
-
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class TransformersEngine:
@@ -26,58 +28,61 @@ class TransformersEngine:
         """Load a model from a short name, a folder or the hub.
 
         Raises:
-            UserError: If it cannot be found, has no chat template, or asks for a device or dtype that is not there.
+            UserError: If it cannot be found or read, its chat template is missing or fails, or a device, a dtype or a
+                package is asked for that is not there.
         """
-        _check_name(spec.name)
         logging.disable_progress_bar()  # the run has a display of its own
-        device = _device(spec.device)
-        dtype = _dtype(spec.dtype, device)
-        where = str(MODELS.get(spec.name, spec.name))
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(where, revision=spec.revision)
-            network = AutoModelForCausalLM.from_pretrained(where, revision=spec.revision, dtype=dtype)
-        except (OSError, ValueError) as error:
-            raise _not_loadable(spec.name, error) from error
-        _check_chat_template(spec.name, tokenizer)
-        network.to(device)  # type: ignore[arg-type] # the stub lost the method's own argument
-        return TransformersModel(spec.name, network, tokenizer)
+        check_packages(spec)
+        device = device_of(spec.device)
+        options = _options(spec, device)
+        checkpoint = open_checkpoint(spec)
+        prompting = Prompting(checkpoint.tokenizer, spec.system_prompt, spec.today)
+        check_template(spec.name, prompting)
+        network = _network(spec, checkpoint, options)
+        if "device_map" not in options:
+            network.to(device)  # type: ignore[arg-type] # the stub lost the method's own argument
+        return TransformersModel(spec.name, network, checkpoint.tokenizer, prompting)
 
 
-def _device(wanted: str) -> torch.device:
-    if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def _options(spec: ModelSpec, device: torch.device) -> dict[str, Any]:
+    """How the weights are read, beside where from."""
+    options: dict[str, Any] = {"dtype": dtype_of(spec.dtype, device)}
+    if spec.attention:
+        options["attn_implementation"] = spec.attention
+    if spec.quantize:
+        options["quantization_config"] = _quantization(spec.quantize, options["dtype"])
+    if spec.device_map or spec.quantize:  # a quantised model cannot be moved afterwards
+        options["device_map"] = spec.device_map or {"": device}
+    return options
+
+
+def _quantization(kind: str, dtype: torch.dtype | str) -> BitsAndBytesConfig:
+    if kind == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    computing = dtype if isinstance(dtype, torch.dtype) else torch.bfloat16
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=computing)
+
+
+def _network(spec: ModelSpec, checkpoint: Checkpoint, options: dict[str, Any]) -> PreTrainedModel:
+    """The network with all of its weights from the checkpoint, none of them from pickle."""
     try:
-        device = torch.device(wanted)
-    except RuntimeError as error:
-        raise UserError(f"'{wanted}' is no device. Use 'auto', 'cpu', 'cuda' or 'cuda:0'.") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UserError(f"Device '{wanted}' was asked for, but torch sees no GPU. Use '--device cpu'.")
-    return device
-
-
-def _dtype(wanted: str, device: torch.device) -> torch.dtype | str:
-    """`auto` is the checkpoint's own type on a GPU and float32 on a CPU, where half precision gains little."""
-    if wanted == "auto":
-        return torch.float32 if device.type == "cpu" else "auto"
-    if wanted not in _DTYPES:
-        raise UserError(f"'{wanted}' is no dtype. Use 'auto', {', '.join(map(repr, _DTYPES))}.")
-    return _DTYPES[wanted]
-
-
-def _check_name(name: str) -> None:
-    """Refuse at once what can be no model, before the hub is asked."""
-    if name not in MODELS and not Path(name).is_dir() and name.count("/") != 1:
-        raise UserError(f"{unknown_name('model', name, MODELS)} Or give a folder, or a hub id like 'org/name'.")
-
-
-def _not_loadable(name: str, error: Exception) -> UserError:
-    first_line = str(error).strip().splitlines()[0]
-    return UserError(f"Model '{name}' could not be loaded: {first_line}")
-
-
-def _check_chat_template(name: str, tokenizer: PreTrainedTokenizerBase) -> None:
-    if not tokenizer.chat_template:
-        raise UserError(
-            f"Model '{name}' has no chat template, so prompts cannot be built as it was trained on them. "
-            "Use the chat or instruct version of the checkpoint, or add 'chat_template' to its tokenizer."
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            checkpoint.where,
+            revision=spec.revision,
+            trust_remote_code=spec.trust_remote_code,
+            use_safetensors=True,
+            output_loading_info=True,
+            **options,
         )
+    # RuntimeError is how tensors of wrong shapes and too little memory on a GPU show.
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
+        raise not_loadable(spec, error) from error
+    network, report = loaded
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise UserError(
+            f"The weights of model '{spec.name}' lack {len(missing)} that its config.json asks for, '{missing[0]}' "
+            "first: they would be random. Give the whole checkpoint of a causal language model."
+        )
+    assert isinstance(network, PreTrainedModel)
+    return network

@@ -11,7 +11,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from benchmarks.base import Prompt, Reply, StopReason
+from benchmarks.base import Prompt, Reply
+from harness.prompting import Prompting
+from harness.shared_prefix import agrees, group_by_prefix, log_probabilities_after
 from methods.base import Block, ForwardState, GenerationSettings, Phase, PromptTokens, Requirements
 from methods.blocks import find_blocks
 
@@ -19,18 +21,31 @@ from methods.blocks import find_blocks
 class TransformersModel:
     """One loaded checkpoint with its tokenizer. Weights never want gradients; activations may."""
 
-    def __init__(self, name: str, network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(
+        self,
+        name: str,
+        network: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        prompting: Prompting | None = None,
+    ) -> None:
         self.name = name
         self.tokenizer = tokenizer
+        self.prompting = prompting or Prompting(tokenizer)
         self.running: ForwardState | None = None
         self._network: PreTrainedModel = network.requires_grad_(False)
         self._network.eval()
 
     @property
     def offers(self) -> Requirements:
-        """Everything, but neurons where a block is a mixture of experts."""
+        """Everything, but neurons where a block is a mixture of experts, and weights where they are quantised.
+
+        A quantised model on a CPU gives no gradients either.
+        """
         has_neurons = all(block.feed_forward is not None for block in self.blocks)
-        return Requirements(activations=True, gradients=True, weights=True, neurons=has_neurons)
+        is_quantised = getattr(self._network.config, "quantization_config", None) is not None
+        # On a CPU, bitsandbytes 0.50 runs 4-bit layers by a kernel that it gives no derivative for.
+        has_gradients = not is_quantised or self.device.type != "cpu"
+        return Requirements(activations=True, gradients=has_gradients, weights=not is_quantised, neurons=has_neurons)
 
     @property
     def network(self) -> nn.Module:
@@ -55,16 +70,12 @@ class TransformersModel:
         return dtype
 
     def encode(self, prompt: Prompt) -> PromptTokens:
-        """Chat template on; special tokens come from the template alone, so that none is doubled."""
-        conversation = [{"role": message.role, "content": message.content} for message in prompt.messages]
-        ids = self._render(conversation, with_header=True)
-        without_header = self._render(conversation, with_header=False)
-        user_end = len(without_header) - 1 if ids[: len(without_header)] == without_header else len(ids) - 1
-        return PromptTokens(tuple(ids), user_end)
+        """Token ids of a prompt, as `Prompting` makes them for every engine."""
+        return self.prompting.encode(prompt, self._context)
 
     def encode_reply(self, text: str) -> tuple[int, ...]:
         """The reply's tokens and the end of the assistant's turn."""
-        return (*self._tokens(text), self._end_of_turn)
+        return self.prompting.encode_reply(text)
 
     @torch.no_grad()
     def generate(self, prompts: Sequence[Prompt], settings: GenerationSettings) -> list[Reply]:
@@ -75,7 +86,7 @@ class TransformersModel:
         config = GenerationConfig(
             do_sample=False,
             max_new_tokens=settings.max_new_tokens,
-            pad_token_id=self._pad,
+            pad_token_id=self.prompting.padding,
             eos_token_id=self._stop_ids,
         )
         with self._tracked(prompts, [len(tokens.ids) for tokens in encoded], ids.shape[1]):
@@ -84,29 +95,42 @@ class TransformersModel:
             )
         seconds = (time.monotonic() - started) / len(prompts)
         written = output[:, ids.shape[1] :].tolist()
-        return [self._reply(prompt, row, seconds) for prompt, row in zip(prompts, written, strict=True)]
+        return [
+            self.prompting.reply(prompt, row, self._stop_ids, seconds)
+            for prompt, row in zip(prompts, written, strict=True)
+        ]
 
     @torch.no_grad()
     def log_probabilities(
         self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[str]]
     ) -> list[list[Float[Tensor, " token"]]]:
         """Log-probabilities of continuations; those of a single token each share one pass per prompt."""
-        wanted = [[self._tokens(text) for text in texts] for texts in continuations]
-        share_a_row = all(len(tokens) == 1 for texts in wanted for tokens in texts)
-        rows = [
-            (index, [] if share_a_row else tokens)
-            for index, texts in enumerate(wanted)
-            for tokens in (texts[:1] if share_a_row else texts)
+        wanted = [
+            [self.prompting.continuation(prompt, text) for text in texts]
+            for prompt, texts in zip(prompts, continuations, strict=True)
         ]
-        logits = iter(self._last_logits(prompts, rows, keep=1 if share_a_row else 1 + max(len(row) for _, row in rows)))
-        result: list[list[Tensor]] = []
-        for texts in wanted:
-            if share_a_row:
-                last = next(logits)[-1]
-                result.append([last[tokens] for tokens in texts])
-            else:
-                result.append([_of_tokens(next(logits), tokens) for tokens in texts])
-        return result
+        if all(len(tokens) == 1 for texts in wanted for tokens in texts):
+            after = self._after(prompts, [[token for (token,) in texts] for texts in wanted])
+            return [[row[place : place + 1] for place in range(len(row))] for row in after]
+        rows = [(index, tokens) for index, texts in enumerate(wanted) for tokens in texts]
+        logits = iter(self._last_logits(prompts, rows, keep=1 + max(len(row) for _, row in rows)))
+        return [[_of_tokens(next(logits), tokens) for tokens in texts] for texts in wanted]
+
+    def _after(self, prompts: Sequence[Prompt], wanted: Sequence[Sequence[int]]) -> list[Float[Tensor, " token"]]:
+        """Log-probabilities that each prompt is followed by each of its tokens. A beginning in common is read once."""
+        encoded = [self.encode(prompt).ids for prompt in prompts]
+        found: dict[int, Tensor] = {}
+        for rows, shared in group_by_prefix(encoded):
+            chosen = [prompts[row] for row in rows]
+            read = log_probabilities_after(self, chosen, [encoded[row] for row in rows], shared) if shared else None
+            if read is not None:
+                tokens = wanted[rows[-1]]
+                whole = self._last_logits(chosen[-1:], [(0, [])], keep=1)[0, -1]
+                read = read if agrees(read[-1, tokens], whole[tokens], self.dtype) else None
+            if read is None:
+                read = self._last_logits(chosen, [(place, []) for place in range(len(chosen))], keep=1)[:, -1]
+            found |= {row: after[wanted[row]] for row, after in zip(rows, read, strict=True)}
+        return [found[row] for row in range(len(prompts))]
 
     def _last_logits(
         self, prompts: Sequence[Prompt], rows: Sequence[tuple[int, list[int]]], keep: int
@@ -145,46 +169,21 @@ class TransformersModel:
             handle.remove()
             self.running = None
 
-    def _render(self, conversation: list[dict[str, str]], *, with_header: bool) -> list[int]:
-        text = self.tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=with_header)
-        return self._tokens(str(text))
-
-    def _tokens(self, text: str) -> list[int]:
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-
     def _left_padded(self, rows: Sequence[Sequence[int]]) -> tuple[Int[Tensor, "row token"], Int[Tensor, "row token"]]:
         width = max(len(row) for row in rows)
-        ids = [[self._pad] * (width - len(row)) + list(row) for row in rows]
+        ids = [[self.prompting.padding] * (width - len(row)) + list(row) for row in rows]
         mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
         return torch.tensor(ids, device=self.device), torch.tensor(mask, device=self.device)
 
-    def _reply(self, prompt: Prompt, ids: list[int], seconds: float) -> Reply:
-        end = next((index for index, token in enumerate(ids) if token in self._stop_ids), None)
-        kept = ids if end is None else ids[:end]
-        text = str(self.tokenizer.decode(kept, skip_special_tokens=True))
-        stop = StopReason.LENGTH if end is None else StopReason.END
-        return Reply(prompt.id, text.strip(), tuple(kept), stop, seconds)
+    @cached_property
+    def _context(self) -> int | None:
+        """Most tokens that the network was made for, where its configuration says so."""
+        return getattr(self._network.config, "max_position_embeddings", None)
 
     @cached_property
     def _stop_ids(self) -> list[int]:
-        configured = self._network.generation_config.eos_token_id if self._network.generation_config else None
-        listed = configured if isinstance(configured, list) else [configured]
-        return sorted(
-            {int(token) for token in (*listed, self.tokenizer.eos_token_id, self._end_of_turn) if token is not None}
-        )
-
-    @cached_property
-    def _end_of_turn(self) -> int:
-        """The token that the template puts after an assistant's words; the end-of-text token where it puts none."""
-        turn = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-        whole, opened = self._render(turn, with_header=False), self._render(turn[:1], with_header=True)
-        after = whole[len(opened) + len(self._tokens("b")) :]
-        return next((token for token in after if token in self.tokenizer.all_special_ids), self.tokenizer.eos_token_id)
-
-    @cached_property
-    def _pad(self) -> int:
-        pad = self.tokenizer.pad_token_id
-        return int(pad if pad is not None else self.tokenizer.eos_token_id)
+        configuration = self._network.generation_config
+        return self.prompting.stops(configuration.eos_token_id if configuration else None)
 
 
 def _of_tokens(log_probabilities: Float[Tensor, "keep vocabulary"], tokens: list[int]) -> Float[Tensor, " token"]:

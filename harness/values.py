@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from datetime import date
 
+from benchmarks.brackets import split_outside_brackets
 from benchmarks.errors import UserError
 
 
@@ -59,12 +61,15 @@ def seeds(value: object) -> tuple[int, ...]:
 
 
 def names(kind: str, value: object) -> tuple[str, ...]:
-    """Names from a list, or from texts with commas; repeated ones once.
+    """Names from a list, or from texts with commas outside brackets; repeated ones once.
 
     Raises:
         UserError: If there is none, or one is no text.
     """
-    parts = _parts(value)
+    listed = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    texts = [part.strip().strip(",") if isinstance(part, str) else part for part in listed]
+    split = [split_outside_brackets(part) if isinstance(part, str) else [part] for part in texts if part != ""]
+    parts = [part for found in split for part in found]
     if not parts or not all(isinstance(part, str) for part in parts):
         raise UserError(f"{kind} are {value!r}; they must be names.")
     return tuple(dict.fromkeys(str(part) for part in parts))
@@ -79,6 +84,40 @@ def text(name: str, value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise UserError(f"{name} is {value!r}; it must be a text.")
     return value.strip()
+
+
+def choice(name: str, value: object, known: Sequence[str]) -> str:
+    """One of some words.
+
+    Raises:
+        UserError: If it is none of them.
+    """
+    if value not in known:
+        raise UserError(f"{name} is {value!r}; it must be {' or '.join(map(repr, known))}.")
+    return str(value)
+
+
+def truth(name: str, value: object) -> bool:
+    """A truth value.
+
+    Raises:
+        UserError: If it is none.
+    """
+    if not isinstance(value, bool):
+        raise UserError(f"{name} is {value!r}; it must be true or false.")
+    return value
+
+
+def day(name: str, value: object) -> date:
+    """A date, which YAML reads as one, or its text.
+
+    Raises:
+        UserError: If it is none.
+    """
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError as error:
+        raise UserError(f"{name} is {value!r}; it must be a date such as 2024-07-26.") from error
 
 
 def real_number(name: str, value: object) -> float:

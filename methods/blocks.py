@@ -51,7 +51,9 @@ def _block(index: int, module: nn.Module, names: dict[nn.Parameter, str]) -> Blo
 def _feed_forward(module: nn.Module, names: dict[nn.Parameter, str]) -> FeedForward:
     down = list(_linear_layers(module))[-1]
     weight, axis = _weight(down), _input_axis(down)
-    return FeedForward(down, names[weight], neurons=weight.shape[axis], neuron_axis=axis)
+    # A quantised layer packs its weight, so that the shape of the weight tells nothing.
+    neurons = down.in_features if isinstance(down, nn.Linear) else weight.shape[axis]
+    return FeedForward(down, names[weight], neurons=neurons, neuron_axis=axis)
 
 
 def _is_feed_forward(module: nn.Module) -> bool:
@@ -91,7 +93,7 @@ def _input_axis(layer: nn.Module) -> int:
 
 
 def _output_width(layer: nn.Module) -> int:
-    return _weight(layer).shape[1 - _input_axis(layer)]
+    return layer.out_features if isinstance(layer, nn.Linear) else _weight(layer).shape[1]
 
 
 def _is_linear(module: nn.Module) -> bool:

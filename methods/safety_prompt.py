@@ -78,8 +78,13 @@ class Reworded(Wrapped):
 
 
 def reworded(prompt: Prompt, words: Words) -> Prompt:
-    """The same prompt with the words before all of its system turn and around its last user turn, a space between."""
+    """The same prompt with the words before all of its system turn and around its last user turn, a space between.
+
+    Words after the turn of a raw prompt go before it, since what follows continues its last line.
+    """
     messages = list(prompt.messages)
+    if prompt.is_raw:
+        words = Words(words.system, _joined(words.before, words.after))
     for place in [index for index, message in enumerate(messages) if message.role == "user"][-1:]:
         messages[place] = Message("user", _joined(words.before, messages[place].content, words.after))
     if words.system and messages and messages[0].role == "system":

@@ -159,3 +159,5 @@ class Metric:
     estimate: Estimator
     meaning: str
     """One sentence for the report."""
+    is_by_category: bool = False
+    """Whether scores are averaged within each category first, so that all categories count the same."""

@@ -5,7 +5,7 @@ from functools import cache
 
 from benchmarks.base import Intent, Kind
 from benchmarks.plugins import Available, Catalogue, factory_faults, make, member_faults
-from metrics import accuracy, degenerate, entropy, estimation, length, perplexity, refusal
+from metrics import accuracy, degenerate, entropy, estimation, length, parsed_choice, perplexity, refusal, task_score
 from metrics.base import Direction, Judge, Metric
 from metrics.judges.grammar import GrammarJudge
 from metrics.judges.keyword import KeywordJudge
@@ -85,6 +85,29 @@ _TABLE: tuple[Metric, ...] = (
     Metric(
         "accuracy", "Accuracy", "share", Kind.MULTIPLE_CHOICE, _higher, accuracy.correct, estimation.rate,
         "Share of multiple-choice questions whose right option has the highest log-probability.",
+    ),
+    Metric(
+        "macro_accuracy", "Accuracy (macro)", "share", Kind.MULTIPLE_CHOICE, _higher, accuracy.correct, estimation.mean,
+        "Mean over subjects of the accuracy within each; the interval takes subjects for a sample.", True,
+    ),
+    Metric(
+        "parsed_accuracy", "Accuracy (in words)", "share", Kind.WRITTEN_CHOICE, _higher, parsed_choice.correct,
+        estimation.rate,
+        "Share of multiple-choice questions whose reply names the right option; a reply that names none is wrong.",
+    ),
+    Metric(
+        "parsed_macro_accuracy", "Accuracy (in words, macro)", "share", Kind.WRITTEN_CHOICE, _higher,
+        parsed_choice.correct, estimation.mean,
+        "Mean over subjects of the accuracy in words within each; the interval takes subjects for a sample.", True,
+    ),
+    Metric(
+        "unparsable_rate", "No letter", "share", Kind.WRITTEN_CHOICE, _lower, parsed_choice.unparsable,
+        estimation.rate,
+        "Share of replies to multiple-choice questions that name no option.",
+    ),
+    Metric(
+        "task_score", "Score", "share", Kind.TASK, _higher, task_score.task_score, estimation.mean,
+        "First metric of a task of lm-evaluation-harness, mean over its documents.",
     ),
 )  # fmt: skip
 

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from benchmarks.brackets import parse_settings
 from benchmarks.errors import UserError, unknown_name
-from harness.arms import parse_arms, parse_settings
+from harness.arms import parse_arms
 from harness.conformance.families import FAMILIES
 from harness.conformance.kit import Outcome, Status, checks, outcome
 from harness.conformance.subject import Subject

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.brackets import parse_settings
 from benchmarks.errors import UserError, unknown_name
 from harness import values
-from harness.arms import ArmSpec, parse_arms, parse_settings
+from harness.arms import ArmSpec, parse_arms
 from harness.config import RunConfig, build_config
 from harness.tuning.budget import Budget, Unit
 from harness.tuning.dev_prompts import OBJECTIVES

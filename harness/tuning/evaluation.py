@@ -12,11 +12,12 @@ from typing import Any
 from benchmarks.errors import describe
 from benchmarks.withholding import withheld
 from harness.base import Engine
-from harness.batching import AUTOMATIC, BatchSize
+from harness.batching import BatchSize
 from harness.cells import Job, Ordered, answer
 from harness.fitting import fit_and_save, read_facts
 from harness.integrity import NetworkState, check_untouched
 from harness.progress import Display
+from harness.serving import learner, preferred_batch, serving
 from harness.storage import StorageError, write_whole, writing
 from harness.tuning.dev_prompts import Exchanges, estimates, judged
 from harness.tuning.plan import StudyPlan
@@ -67,9 +68,11 @@ class Evaluation:
         artefact = _artefact(folder)
         if read_facts(artefact) is None:
             with self.display.fitting(title) as progress:
-                fit_and_save(method, self.model, self.plan.data, self.plan.config.seed, artefact, progress)
-        size = BatchSize(self.plan.config.run.batch_size or AUTOMATIC, lambda size: self._tell(title, size))
-        with method.load(artefact).applied(self.model) as protected:
+                fit_and_save(method, learner(self.model), self.plan.data, self.plan.config.seed, artefact, progress)
+        size = BatchSize(
+            self.plan.config.run.batch_size or preferred_batch(self.model), lambda size: self._tell(title, size)
+        )
+        with serving(method.load(artefact), self.model) as protected:
             for side in self.plan.questions:
                 path, name = folder / f"{side.name}.jsonl", f"{title}, {side.name}"
                 job = Job(Ordered.of(side, self.model), path, size, self.display, name)

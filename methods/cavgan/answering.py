@@ -82,8 +82,12 @@ class Guarded(Wrapped):
 
 
 def with_instruction(prompt: Prompt, instruction: str) -> Prompt:
-    """The same prompt, id and all, with the instruction before its last user turn, which goes into curly brackets."""
+    """The same prompt, id and all, with the instruction before its last user turn, which goes into curly brackets.
+
+    The turn of a raw prompt goes in without, since what follows continues its last line.
+    """
     messages = list(prompt.messages)
     last = max(index for index, message in enumerate(messages) if message.role == "user")
-    messages[last] = Message("user", f"{instruction} {{{messages[last].content}}}")
+    asked = messages[last].content
+    messages[last] = Message("user", f"{instruction} {asked if prompt.is_raw else f'{{{asked}}}'}")
     return replace(prompt, messages=tuple(messages))

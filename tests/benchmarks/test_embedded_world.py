@@ -11,6 +11,7 @@ from benchmarks.base import Intent, Kind, Prompt, Split
 from benchmarks.embedded import attacks, replies, vocabulary, world
 from benchmarks.embedded.curriculum import Row, Stage, draw
 from benchmarks.embedded.replies import Reading
+from benchmarks.published.sets import PUBLISHED
 from benchmarks.registry import BENCHMARKS, PAIRINGS, load_alignment, load_benchmark
 
 SPLITS = list(Split)
@@ -225,8 +226,11 @@ def test_alignment_data_is_a_quarter_each_of_attacked_and_plain_harmful_and_beni
 
 
 def test_pairings_join_a_harmful_with_a_benign_benchmark() -> None:
+    intents = {name: load_benchmark(name).intent for name in BENCHMARKS} | {
+        name: published.intent for name, published in PUBLISHED.items()
+    }
     for bad, good in PAIRINGS:
-        assert (load_benchmark(bad).intent, load_benchmark(good).intent) == (Intent.HARMFUL, Intent.BENIGN)
+        assert (intents[bad], intents[good]) == (Intent.HARMFUL, Intent.BENIGN)
 
 
 HASHES = (

@@ -75,18 +75,6 @@ def test_a_misspelt_built_in_name_gets_the_right_one() -> None:
     assert error_of("embeded").startswith("No model named 'embeded'. Did you mean 'embedded'? ")
 
 
-def test_a_hub_id_that_cannot_be_had_says_why_in_one_line() -> None:
-    text = error_of("no-such-organisation/no-such-model")
-    assert text.startswith("Model 'no-such-organisation/no-such-model' could not be loaded: ")
-    assert "\n" not in text
-
-
-def test_an_empty_folder_says_why_in_one_line(tmp_path: Path) -> None:
-    text = error_of(str(tmp_path))
-    assert text.startswith(f"Model '{tmp_path}' could not be loaded: ")
-    assert "\n" not in text
-
-
 @pytest.mark.parametrize("device", ["gpu", "cuda:x"])
 def test_a_device_that_is_none_is_refused(folder: Path, device: str) -> None:
     assert error_of(str(folder), device=device) == f"'{device}' is no device. Use 'auto', 'cpu', 'cuda' or 'cuda:0'."

@@ -201,7 +201,7 @@ METHODS = {kind.name: kind for kind in (Default, Prefix, Broken, Nan, Picky, Dem
 
 
 def alignment() -> AlignmentData:
-    return AlignmentData("fakes", (prompt(1, Intent.HARMFUL, Split.TRAIN),), (prompt(2, Intent.BENIGN, Split.DEV),))
+    return AlignmentData("fakes", (prompt(21, Intent.HARMFUL, Split.TRAIN),), (prompt(22, Intent.BENIGN, Split.DEV),))
 
 
 def install(model: FakeModel) -> None:

@@ -60,7 +60,11 @@ def test_a_dry_run_tells_the_plan_and_does_nothing(
         "benchmark   bad: 4 of 10 prompts\n"
         "benchmark   good: 4 of 6 prompts\n"
         "benchmark   facts: 4 of 4 prompts\n"
+        "cells       9: 3 fits, each with 3 benchmarks\n"
+        "fits        3 to make, 0 of 3 already there\n"
         "replies     36 to make, 0 of 36 already there\n"
+        "tokens      about 283 of prompts (characters / 4, without the chat template), at most 12,288 of replies\n"
+        f"time        unknown: no run of this model with replies of this length lies in '{tmp_path}'\n"
         f"output      {tmp_path}/run\n"
     )
     assert not (tmp_path / "run").exists()

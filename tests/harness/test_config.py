@@ -1,3 +1,4 @@
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -108,9 +109,35 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         ({"model": ""}, "model is ''; it must be a text."),
         ({"su_f1": {"low": 8}}, "su_f1 low is 8 and high is 7.5; low must lie below high."),
         ({"su_f1": {"low": "x"}}, "su_f1 low is 'x'; it must be a number."),
+        ({"quantize": "2bit"}, "quantize is '2bit'; it must be '8bit' or '4bit'."),
+        ({"trust_remote_code": "yes"}, "trust remote code is 'yes'; it must be true or false."),
+        ({"date": "today"}, "date is 'today'; it must be a date such as 2024-07-26."),
+        ({"device_map": ""}, "device map is ''; it must be a text."),
     ],
 )
 def test_a_wrong_value_is_told_in_one_line(values: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError) as told:
         build_config(values)
     assert str(told.value) == message
+
+
+def test_a_file_says_how_the_model_is_loaded_and_asked(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "model: {name: org/chat, device_map: auto, quantize: 4bit, attention: eager, trust_remote_code: true}\n"
+        "system_prompt: Be kind.\ndate: 2025-01-02\n",
+    )
+    assert build_config(read_config_file(path)).model == ModelSpec(
+        "org/chat",
+        device_map="auto",
+        quantize="4bit",
+        attention="eager",
+        trust_remote_code=True,
+        system_prompt="Be kind.",
+        today=date(2025, 1, 2),
+    )
+
+
+def test_an_empty_system_prompt_is_one() -> None:
+    assert build_config({"system_prompt": ""}).model.system_prompt == ""
+    assert build_config({}).model.system_prompt is None

@@ -22,7 +22,9 @@ each_judge = pytest.mark.parametrize("name", JUDGES)
 def exchanges(intent: Intent) -> list[Exchange]:
     prompt = replace(PROMPT, intent=intent, choices=Choices(("a", "b"), 0))
     return [
-        Exchange(prompt, Reply("p", text, option_log_probabilities=offered), judgement, surprise)
+        Exchange(
+            prompt, Reply("p", text, action={"task_score": 1.0}, option_log_probabilities=offered), judgement, surprise
+        )
         for text in TEXTS
         for judgement in (None, *(Judgement(verdict, "because") for verdict in Verdict))
         for surprise, offered in ((None, None), (1.5, (-1.0, -2.0)), (math.nan, (math.nan, 0.0)))
@@ -66,8 +68,10 @@ def test_refusals_are_wanted_on_harm_and_on_nothing_else() -> None:
     assert set(METRICS) - set(one_way) == {"refusal_rate"}
 
 
-def test_accuracy_alone_is_for_multiple_choice() -> None:
-    assert [name for name, measure in METRICS.items() if measure.kind is Kind.MULTIPLE_CHOICE] == ["accuracy"]
+def test_accuracies_alone_are_for_multiple_choice() -> None:
+    named = {kind: [name for name, measure in METRICS.items() if measure.kind is kind] for kind in Kind}
+    assert named[Kind.MULTIPLE_CHOICE] == ["accuracy", "macro_accuracy"]
+    assert named[Kind.WRITTEN_CHOICE] == ["parsed_accuracy", "parsed_macro_accuracy", "unparsable_rate"]
 
 
 @each_judge
@@ -98,8 +102,9 @@ def test_a_judge_has_a_name_and_a_version_and_is_unsure_of_an_empty_reply(name: 
             metric,
             "refusals_rate",
             "No metric named 'refusals_rate'. Did you mean 'refusal_rate'? Available: accuracy, degenerate_rate, "
-            "entropy, entropy_first_100, entropy_unigram, entropy_unigram_first_100, paper_fluency, perplexity, "
-            "perplexity_median, refusal_rate, sound_rate, truncated_rate, words.",
+            "entropy, entropy_first_100, entropy_unigram, entropy_unigram_first_100, macro_accuracy, paper_fluency, "
+            "parsed_accuracy, parsed_macro_accuracy, perplexity, perplexity_median, refusal_rate, sound_rate, "
+            "task_score, truncated_rate, unparsable_rate, words.",
         ),
     ],
 )

@@ -1,0 +1,102 @@
+"""Any benchmark under attack templates of a file: a question goes where the template has its placeholder."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.base import Attack, Benchmark, Kind, Message, Prompt
+from benchmarks.errors import UserError
+from benchmarks.tables import read_rows
+
+PLACEHOLDERS = ("[INSERT PROMPT HERE]", "{question}")
+_TEXTS = ("text", "template", "prompt")
+_NAMES = ("id", "name")
+_CATEGORIES = ("category", "attack category")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One disguise."""
+
+    text: str
+    attack: Attack
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapping:
+    """How questions are disguised."""
+
+    path: Path
+    every: bool = False
+    """Each question in all templates, not in one."""
+    seed: int = 0
+    """Draws the one template, from seed and question alone: the same whatever else is in the benchmark."""
+
+
+def wrapped(benchmark: Benchmark, wrapping: Wrapping) -> Benchmark:
+    """The benchmark with its questions in templates; what was an attack before is replaced, not nested.
+
+    Raises:
+        UserError: If it is not answered in words, or the file of templates cannot be used.
+    """
+    if benchmark.kind is not Kind.GENERATION:
+        kind = benchmark.kind.replace("_", " ")
+        raise UserError(f"Benchmark '{benchmark.name}' is {kind}, which no attack template is made for.")
+    templates = read_templates(wrapping.path)
+    prompts = tuple(
+        _disguised(prompt, template)
+        for prompt in benchmark.prompts
+        for template in _chosen(templates, prompt, wrapping)
+    )
+    return replace(
+        benchmark,
+        name=f"{benchmark.name}_{wrapping.path.stem}",
+        title=f"{benchmark.title}, in the templates of {wrapping.path.name}",
+        prompts=prompts,
+        source=f"{benchmark.source}; {len(templates)} templates of {wrapping.path.name}",
+    )
+
+
+def read_templates(path: Path) -> tuple[Template, ...]:
+    """Templates of a table with a text column and, if it likes, an id and a category; the id stands in for the latter.
+
+    Raises:
+        UserError: If there is no text column, a text has no placeholder, or two share an id.
+    """
+    rows = read_rows(path)
+    names = {name.strip().lower().replace("_", " "): name for name in rows[0]}
+    text, key, category = (
+        next((names[name] for name in known if name in names), None) for known in (_TEXTS, _NAMES, _CATEGORIES)
+    )
+    if text is None:
+        seen = ", ".join(f"'{name}'" for name in rows[0])
+        raise UserError(f"'{path}' has no column 'text', 'template' or 'prompt'. Its columns: {seen}.")
+    found: dict[str, Template] = {}
+    for number, row in enumerate(rows, start=1):
+        name = str(row[key]) if key else str(number)
+        if name in found:
+            raise UserError(f"'{path}' has two templates with the id '{name}'. Make ids unique.")
+        if not any(placeholder in str(row[text]) for placeholder in PLACEHOLDERS):
+            raise UserError(f"Template '{name}' of '{path}' has neither {' nor '.join(PLACEHOLDERS)}.")
+        kind = str(row[category]) if category and row[category] else name
+        found[name] = Template(str(row[text]), Attack((kind,), name))
+    return tuple(found.values())
+
+
+def _chosen(templates: Sequence[Template], prompt: Prompt, wrapping: Wrapping) -> Sequence[Template]:
+    if wrapping.every:
+        return templates
+    return [random.Random(f"{wrapping.seed} {prompt.question_id}").choice(templates)]
+
+
+def _disguised(prompt: Prompt, template: Template) -> Prompt:
+    text = template.text
+    for placeholder in PLACEHOLDERS:
+        text = text.replace(placeholder, prompt.plain)
+    return replace(
+        prompt,
+        id=f"{prompt.id}/{template.attack.template}",
+        messages=(*prompt.messages[:-1], Message("user", text)),
+        attack=template.attack,
+    )

@@ -1,0 +1,1 @@
+"""Published sets: where each is from, what its columns mean, and its named subsets."""

@@ -1,0 +1,161 @@
+"""Where published rows come from: the folder that EQUIPOISE_DATA names, or the Hugging Face hub."""
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.errors import UserError, describe
+from benchmarks.tables import Row, read_rows
+
+FOLDER = "EQUIPOISE_DATA"
+"""Environment variable with the folder that is looked into before the hub is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One split of a published set."""
+
+    title: str
+    hub: str
+    """Owner and name on the hub."""
+    split: str
+    files: tuple[str, ...]
+    """In the folder: the first that is there counts."""
+    rows: tuple[int, ...]
+    """How many rows it was published with; several where the hub and the authors' file differ."""
+    licence: str
+    config: str | None = None
+    """The hub's name for one of several tables."""
+    hub_file: str | None = None
+    """Of sets whose files do not share columns, so that each is read by itself."""
+    header: tuple[str, ...] = ()
+    """Of CSV files without a header line."""
+    is_gated: bool = False
+    revision: str = "main"
+    """Branch, tag or commit on the hub."""
+
+    @property
+    def page(self) -> str:
+        """Where the licence is read, and accepted if need be."""
+        return f"https://huggingface.co/datasets/{self.hub}"
+
+
+class Fetched(NamedTuple):
+    """The rows of a source, and where they are from."""
+
+    rows: Sequence[Row]
+    origin: str
+    revision: str
+    """Commit on the hub, or the SHA-256 of the local bytes."""
+
+
+def fetch(source: Source, *, any_rows: bool = False) -> Fetched:
+    """All rows: of the local file if there is one, else of the hub.
+
+    Raises:
+        UserError: If they cannot be had, or are not as many as were published and `any_rows` is false.
+    """
+    path = local_path(source)
+    fetched = _from_folder(source, path) if path else _from_hub(source)
+    if len(fetched.rows) not in source.rows and not any_rows:
+        published = " or ".join(f"{count:,}" for count in source.rows)
+        raise UserError(
+            f"{source.title} has {len(fetched.rows):,} rows in {fetched.origin}; it was published with {published}. "
+            "Give another revision or file, or say [rows=any]."
+        )
+    return fetched
+
+
+def local_path(source: Source) -> Path | None:
+    """The file, or the folder of files, that is there.
+
+    Raises:
+        UserError: If the folder that EQUIPOISE_DATA names does not exist.
+    """
+    named = os.environ.get(FOLDER)
+    if not named:
+        return None
+    folder = Path(named).expanduser()
+    if not folder.is_dir():
+        raise UserError(f"{FOLDER} is '{named}', which is no folder. Set it to the folder of data files, or unset it.")
+    return next((folder / file for file in source.files if (folder / file).exists()), None)
+
+
+def _from_folder(source: Source, path: Path) -> Fetched:
+    """The rows of a file; of a folder, those of all CSV files, each with its name without `_{split}` as `subject`."""
+    files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
+    digest = hashlib.sha256()
+    rows: list[Row] = []
+    for file in files:
+        digest.update(file.read_bytes())
+        found = read_rows(file, source.header)
+        subject = {"subject": file.stem.removesuffix(f"_{source.split}")} if path.is_dir() else {}
+        rows += [{**row, **subject} for row in found]
+    told = path.relative_to(Path(os.environ[FOLDER]).expanduser())
+    return Fetched(rows, f"{told} in {FOLDER}", f"sha256:{digest.hexdigest()[:16]}")
+
+
+def _from_hub(source: Source) -> Fetched:
+    if source.hub_file:
+        return _asked(source, hub_file, (OSError, ValueError))
+    try:
+        from datasets.exceptions import DatasetsError
+    except ImportError as error:
+        raise UserError(
+            f"{source.title} comes from the hub: run pip install datasets, or {_folder_hint(source)}."
+        ) from error
+    return _asked(source, hub_table, (OSError, ValueError, DatasetsError))
+
+
+def _asked(source: Source, ask: Callable[[Source], Fetched], failures: tuple[type[Exception], ...]) -> Fetched:
+    try:
+        return ask(source)
+    except failures as error:
+        raise _unavailable(source, error) from error
+
+
+def hub_table(source: Source) -> Fetched:
+    """What `datasets` gives for the source."""
+    from datasets import load_dataset
+
+    table = load_dataset(source.hub, source.config, split=source.split, revision=source.revision)
+    urls = " ".join(table.info.download_checksums or {})
+    parts = [source.hub, source.config, source.split]
+    return Fetched(list(table), ", ".join(part for part in parts if part), _commit(urls, r"@([0-9a-f]{40})/", source))
+
+
+def hub_file(source: Source) -> Fetched:
+    """One file of the hub's, read as a table."""
+    from huggingface_hub import hf_hub_download
+
+    name = source.hub_file or ""
+    path = hf_hub_download(source.hub, name, repo_type="dataset", revision=source.revision)
+    return Fetched(read_rows(Path(path)), f"{source.hub}, {name}", _commit(path, r"/snapshots/([0-9a-f]{40})/", source))
+
+
+def _commit(place: str, pattern: str, source: Source) -> str:
+    """The commit that a branch or tag stood for, where the cache tells it."""
+    found = re.search(pattern, place)
+    return found[1] if found else source.revision
+
+
+def _unavailable(source: Source, error: Exception) -> UserError:
+    """A gated set is nearly always missing for want of a token, whatever the hub says."""
+    reason = describe(error).rstrip(".")
+    if source.is_gated:
+        return UserError(
+            f"{source.title} is gated: accept its terms ({source.licence}) at {source.page} and set HF_TOKEN, "
+            f"or {_folder_hint(source)}. The hub said: {reason}."
+        )
+    return UserError(
+        f"{source.title} cannot be had from the hub ({source.hub}, revision {source.revision}): {reason}. "
+        f"Check the network and the revision, or {_folder_hint(source)}."
+    )
+
+
+def _folder_hint(source: Source) -> str:
+    return f"put {source.files[0]} into a folder and set {FOLDER} to it"

@@ -1,0 +1,91 @@
+"""A checkpoint before its weights are read: configuration and tokenizer, from a short name, a folder or the hub."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks.errors import UserError, unknown_name
+from harness.base import ModelSpec
+from harness.checkpoint_folder import check_folder
+from harness.loading_errors import not_loadable
+from harness.models import MODELS
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
+
+class Checkpoint(NamedTuple):
+    """All of a model but its weights."""
+
+    where: str
+    """Folder or hub id."""
+    config: "PretrainedConfig"
+    tokenizer: "PreTrainedTokenizerBase"
+
+
+def open_checkpoint(spec: ModelSpec) -> Checkpoint:
+    """Read configuration and tokenizer; of a hub model nothing else is downloaded.
+
+    Raises:
+        UserError: If it cannot be found or read, is no decoder, or its tokenizer is another model's.
+    """
+    from transformers import AutoConfig, AutoTokenizer
+
+    _check_name(spec.name)
+    where = str(MODELS.get(spec.name, spec.name))
+    if Path(where).is_dir():
+        check_folder(Path(where))
+    try:
+        config = AutoConfig.from_pretrained(where, revision=spec.revision, trust_remote_code=spec.trust_remote_code)
+        tokenizer = AutoTokenizer.from_pretrained(
+            where, revision=spec.revision, trust_remote_code=spec.trust_remote_code
+        )
+    # KeyError, TypeError and AttributeError are how a configuration or tokenizer with wrong content shows.
+    except (OSError, ValueError, ImportError, KeyError, TypeError, AttributeError) as error:
+        raise not_loadable(spec, error) from error
+    _check_kind(spec.name, config)
+    _check_vocabulary(spec.name, config, tokenizer)
+    return Checkpoint(where, config, tokenizer)
+
+
+def check_packages(spec: ModelSpec) -> None:
+    """Refuse a way of loading whose package is not installed.
+
+    Raises:
+        UserError: Naming it.
+    """
+    wanted = {"bitsandbytes": ("--quantize", spec.quantize), "accelerate": ("--device-map", spec.device_map)}
+    if spec.quantize:
+        wanted["accelerate"] = wanted["bitsandbytes"]
+    for package, (flag, value) in wanted.items():
+        if value and find_spec(package) is None:
+            raise UserError(f"{flag} {value} needs {package}, which is not installed: pip install {package}.")
+
+
+def _check_name(name: str) -> None:
+    """Refuse at once what can be no model, before the hub is asked."""
+    if name in MODELS or Path(name).is_dir():
+        return
+    if Path(name).is_file():
+        raise UserError(f"'{name}' is a file. Give the folder that save_pretrained has written.")
+    if name.startswith((".", "/", "~")):
+        raise UserError(f"There is no model folder '{name}'.")
+    if name.count("/") != 1:
+        raise UserError(f"{unknown_name('model', name, MODELS)} Or give a folder, or a hub id like 'org/name'.")
+
+
+def _check_kind(name: str, config: "PretrainedConfig") -> None:
+    if getattr(config, "is_encoder_decoder", False):
+        raise UserError(
+            f"Model '{name}' is an encoder with a decoder ({config.model_type}). Give a decoder, such as Llama or Qwen."
+        )
+
+
+def _check_vocabulary(name: str, config: "PretrainedConfig", tokenizer: "PreTrainedTokenizerBase") -> None:
+    """Tokens that transformers adds to a tokenizer of a family are no concern: a template that lacks them is fine."""
+    words = getattr(config.get_text_config(), "vocab_size", None)
+    if words is not None and tokenizer.vocab_size > words:
+        raise UserError(
+            f"The tokenizer of model '{name}' has {tokenizer.vocab_size:,} tokens, the model {words:,}: they do not "
+            "belong together. Give the tokenizer that the model was trained with."
+        )

@@ -1,0 +1,26 @@
+"""Flags that several commands share: how a model is loaded and asked."""
+
+from typing import Annotated
+
+import typer
+
+Model = Annotated[str | None, typer.Option(help="Built-in name, hub id or folder.  [default: embedded]")]
+Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of the model on the hub.")]
+Engine = Annotated[str | None, typer.Option(help="What runs the model.  [default: transformers]")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.  [default: auto]")]
+DeviceMap = Annotated[str | None, typer.Option(help="Spread the model over devices with accelerate: auto, balanced.")]
+Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.  [default: auto]")]
+Quantize = Annotated[str | None, typer.Option(help="8bit or 4bit, with bitsandbytes; no arm may edit weights then.")]
+Attention = Annotated[str | None, typer.Option(help="sdpa, eager or flash_attention_2.  [default: the model's own]")]
+TrustRemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run the code that comes with the model.")]
+SystemPrompt = Annotated[str | None, typer.Option(help="System turn of every prompt.  [default: the template's own]")]
+Date = Annotated[str | None, typer.Option(help="What templates are told today is.  [default: 2024-07-26]")]
+MaxNewTokens = Annotated[str | None, typer.Option(help="Longest reply in tokens.  [default: 512]")]
+Cluster = Annotated[str | None, typer.Option(help="ray: cells side by side, on all GPUs or cores that there are.")]
+ClusterAddress = Annotated[
+    str | None, typer.Option(help="Of a running cluster: auto, host:port.  [default: a new one]")
+]
+GpusPerCell = Annotated[
+    str | None, typer.Option(help="GPUs of each worker, or a share.  [default: 1 if there are any]")
+]
+Workers = Annotated[str | None, typer.Option(help="The most at once.  [default: as many as there is room for]")]

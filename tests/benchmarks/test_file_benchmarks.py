@@ -1,0 +1,118 @@
+from pathlib import Path
+
+import pytest
+
+from benchmarks.base import Intent, Split
+from benchmarks.errors import UserError
+from benchmarks.registry import load_benchmark
+
+ROWS = "Goal,Reply,Kind,Key\nTake a biscuit,Sure!,theft,a\nHide a spoon,Fine!,mischief,b\n"
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "my prompts.csv"
+    path.write_text(ROWS)
+    return path
+
+
+def test_any_file_is_a_benchmark_by_a_mapping(table: Path) -> None:
+    benchmark = load_benchmark(f"file:{table}[prompt=Goal,intent=harmful,target=Reply,category=kind,id=Key]")
+    assert (benchmark.name, benchmark.intent, benchmark.source) == ("my-prompts", "harmful", "my prompts.csv: 2 rows")
+    first, second = benchmark.prompts
+    assert (first.id, first.plain, first.category, first.references.unsafe) == ("a", "Take a biscuit", "theft", "Sure!")
+    assert (second.split, second.references.useful, second.messages[-1].content) == (Split.TEST, None, "Hide a spoon")
+
+
+def test_the_target_of_a_benign_prompt_is_useful(table: Path) -> None:
+    benchmark = load_benchmark(f"file:{table}[prompt=Goal,intent=benign,target=Reply,name=kind]")
+    assert benchmark.name == "kind"
+    assert [prompt.references.useful for prompt in benchmark.prompts] == ["Sure!", "Fine!"]
+    assert [prompt.references.unsafe for prompt in benchmark.prompts] == [None, None]
+
+
+def test_the_intent_may_stand_in_a_column(tmp_path: Path) -> None:
+    table = tmp_path / "mixed.jsonl"
+    table.write_text(
+        '{"prompt": "A", "is": "Benign"}\n{"prompt": "B", "is": "harmful"}\n{"prompt": "C", "is": "benign"}'
+    )
+    benchmark = load_benchmark(f"file:{table}[intent=is]")
+    assert benchmark.intent is Intent.BENIGN
+    assert [prompt.intent for prompt in benchmark.prompts] == ["benign", "harmful", "benign"]
+
+
+def test_rows_without_ids_get_one_of_their_text(tmp_path: Path) -> None:
+    table, again = tmp_path / "a.csv", tmp_path / "sub" / "a.csv"
+    again.parent.mkdir()
+    table.write_text("prompt\nWhy?\nWho?\nWhy?\n")
+    again.write_text("prompt\nWho?\nWhy?\nWhy?\n")
+    ids = [prompt.id for prompt in load_benchmark(f"file:{table}[intent=benign]").prompts]
+    assert ids[2] == f"{ids[0]}-2"
+    assert len(set(ids)) == 3
+    assert sorted(ids) == sorted(prompt.id for prompt in load_benchmark(f"file:{again}[intent=benign]").prompts)
+
+
+def test_rows_to_learn_from_are_no_test_prompts(tmp_path: Path) -> None:
+    table = tmp_path / "a.csv"
+    table.write_text("prompt,part\nWhy?,train\nWho?,validation\nHow?,test\n")
+    benchmark = load_benchmark(f"file:{table}[intent=benign,split=part]")
+    assert [prompt.plain for prompt in benchmark.prompts] == ["How?"]
+    table.write_text("prompt,part\nWhy?,train\n")
+    with pytest.raises(UserError) as told:
+        load_benchmark(f"file:{table}[intent=benign,split=part]")
+    assert str(told.value) == (
+        f"'file:{table}[intent=benign,split=part]' holds prompts to learn from and none to test with. "
+        "Name it under --data instead."
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            "[prompt=Goal]",
+            "'{path}' needs an intent: write file:{path}[intent=harmful], benign or the name of a column.",
+        ),
+        (
+            "[intent=harmful]",
+            "'{path}' has no column 'prompt' for the prompt. Its columns: 'Goal', 'Reply', 'Kind', 'Key'.",
+        ),
+        (
+            "[prompt=Goal,intent=harmful,category=Sort]",
+            "'{path}' has no column 'Sort' for the category. Its columns: 'Goal', 'Reply', 'Kind', 'Key'.",
+        ),
+        (
+            "[prompt=Goal,intent=Kind]",
+            "Row 1 of '{path}' has the intent 'theft'; it must be one of harmful, benign.",
+        ),
+        (
+            "[prompt=Goal,intent=harmful,categry=Kind]",
+            "No option of 'file:{path}' named 'categry'. Did you mean 'category'? Available: attack, category, "
+            "context, id, intent, licence, name, prompt, question, safe, seed, split, target, templates, unsafe, "
+            "useful.",
+        ),
+        (
+            "[prompt=Goal,intent=harmful,name=a/b]",
+            "'a/b' cannot name a benchmark, since it names files. Use letters, digits, '.', '_' and '-'.",
+        ),
+    ],
+)
+def test_a_mapping_that_does_not_fit_is_told_with_the_columns_there(table: Path, options: str, message: str) -> None:
+    with pytest.raises(UserError) as told:
+        load_benchmark(f"file:{table}{options}")
+    assert str(told.value) == message.format(path=table)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("a,Why?\nb, \n", "Row 2 of '{path}' has an empty prompt. Fill it or remove the row."),
+        ("a,Why?\na,Who?\n", "The id 'a' is there twice in '{path}'. Make ids unique, or map no id column."),
+    ],
+)
+def test_empty_prompts_and_repeated_ids_are_refused(tmp_path: Path, rows: str, message: str) -> None:
+    table = tmp_path / "a.csv"
+    table.write_text(f"key,prompt\n{rows}")
+    with pytest.raises(UserError) as told:
+        load_benchmark(f"file:{table}[intent=benign,id=key]")
+    assert str(told.value) == message.format(path=table)

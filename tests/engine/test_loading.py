@@ -1,0 +1,280 @@
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub.constants
+import pytest
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM
+
+from benchmarks.errors import UserError
+from harness.base import ModelSpec
+from harness.checkpoints import open_checkpoint
+from harness.conformance.families import FAMILIES, LAYERS, NEURONS, tiny, tokenizer
+from harness.transformers_engine import TransformersEngine
+from harness.transformers_model import TransformersModel
+from methods.base import GenerationSettings, Requirements
+from methods.blocks import find_blocks
+from tests.engine.chat_templates import SHAPES, tokenizer_of
+from tests.engine.conftest import prompt
+
+SETTINGS = GenerationSettings(max_new_tokens=4)
+
+
+@pytest.fixture(autouse=True)
+def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+
+
+def save(model: TransformersModel, folder: Path, shard: str = "1GB") -> Path:
+    model.network.save_pretrained(folder, max_shard_size=shard)  # type: ignore[operator]
+    model.tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save(tiny(), tmp_path_factory.mktemp("checkpoint"))
+
+
+@pytest.fixture
+def folder(saved: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy to spoil."""
+    yield Path(shutil.copytree(saved, tmp_path / "model"))
+
+
+def load(folder: Path, **given: Any) -> TransformersModel:  # noqa: ANN401
+    return TransformersEngine().load(ModelSpec(str(folder), device=given.pop("device", "cpu"), **given))
+
+
+def error_of(folder: Path | str, **given: Any) -> str:  # noqa: ANN401
+    with pytest.raises(UserError) as caught:
+        TransformersEngine().load(ModelSpec(str(folder), device=given.pop("device", "cpu"), **given))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def change(path: Path, **values: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_the_same_from_disk(family: str, tmp_path: Path) -> None:
+    model, asked = tiny(family), prompt("How do I kill the weeds?")
+    loaded = load(save(model, tmp_path))
+    ids = torch.tensor([model.encode(asked).ids])
+    assert torch.equal(loaded.network(input_ids=ids).logits, model.network(input_ids=ids).logits)
+    # transformers gives a Qwen2 a tokenizer of its own class, whatever was saved: the one that was loaded counts.
+    here = TransformersModel("here", model.network, loaded.tokenizer)  # type: ignore[arg-type]
+    assert loaded.generate([asked], SETTINGS)[0].token_ids == here.generate([asked], SETTINGS)[0].token_ids
+    assert (len(loaded.blocks), loaded.offers) == (LAYERS, model.offers)
+
+
+@pytest.mark.parametrize("family", SHAPES)
+def test_a_family_with_a_template_of_its_own_shape_answers_from_disk(family: str, tmp_path: Path) -> None:
+    words = tokenizer_of(SHAPES[family])
+    model = TransformersModel("tiny", FAMILIES[family](len(words)), words)
+    loaded = load(save(model, tmp_path))
+    encoded = loaded.encode(prompt("Q"))
+    assert list(encoded.ids) == loaded.prompting.tokens(SHAPES[family].asked)
+    assert loaded.encode_reply("Sure.")[-1] == words.convert_tokens_to_ids(SHAPES[family].end)
+    (reply,) = loaded.generate([prompt("Q")], SETTINGS)
+    assert len(reply.token_ids) <= 4
+
+
+def test_shards_are_read_and_a_lost_one_is_named(tmp_path: Path) -> None:
+    save(tiny(), tmp_path, shard="50KB")
+    shards = sorted(path.name for path in tmp_path.glob("*.safetensors"))
+    assert len(shards) > 1
+    wanted = tiny().network.state_dict()
+    assert all(torch.equal(tensor, wanted[name]) for name, tensor in load(tmp_path).network.state_dict().items())
+    (tmp_path / shards[1]).unlink()
+    assert error_of(tmp_path) == (
+        f"Model folder '{tmp_path}' lacks 1 of the {len(shards)} files that model.safetensors.index.json names, "
+        f"'{shards[1]}' first. Copy or download it again."
+    )
+
+
+def test_attention_is_passed_on(saved: Path) -> None:
+    assert load(saved, attention="eager").network.config._attn_implementation == "eager"  # type: ignore[union-attr]
+
+
+def test_a_device_map_is_passed_on_and_changes_no_reply(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("accelerate", reason="--device-map needs accelerate, which is not installed")
+    seen: list[object] = []
+    original = AutoModelForCausalLM.from_pretrained
+
+    def watched(where: str, **given: Any) -> Any:  # noqa: ANN401
+        seen.append(given.get("device_map"))
+        return original(where, **given)
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", watched)
+    asked = [prompt("How do I kill the weeds?")]
+    spread, whole = load(saved, device_map="auto"), load(saved)
+    assert seen == ["auto", None]
+    assert spread.generate(asked, SETTINGS)[0].token_ids == whole.generate(asked, SETTINGS)[0].token_ids
+
+
+def test_an_attention_that_is_none_is_told(saved: Path) -> None:
+    assert error_of(saved, attention="magic").startswith(f"Model '{saved}' could not be loaded: ")
+
+
+@pytest.mark.parametrize(
+    ("given", "package", "flag"),
+    [
+        ({"quantize": "4bit"}, "bitsandbytes", "--quantize 4bit"),
+        ({"device_map": "auto"}, "accelerate", "--device-map auto"),
+    ],
+)
+def test_a_package_that_is_not_there_is_named(
+    given: dict[str, str], package: str, flag: str, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.checkpoints.find_spec", lambda _: None)
+    assert error_of(saved, **given) == (f"{flag} needs {package}, which is not installed: pip install {package}.")
+
+
+def test_a_quantised_model_on_a_cpu_offers_neither_its_weights_nor_gradients() -> None:
+    model = tiny()
+    model.network.config.quantization_config = {"quant_method": "bitsandbytes"}  # type: ignore[union-attr]
+    assert model.offers == Requirements(activations=True, neurons=True)
+
+
+class Packed(nn.Linear):
+    """Keeps two numbers in one, as 4-bit layers do."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__(layer.in_features, layer.out_features, bias=False)
+        half = torch.zeros(layer.weight.numel() // 2, 1, dtype=torch.uint8)
+        self.weight = nn.Parameter(half, requires_grad=False)
+
+
+def test_the_blocks_of_a_network_with_packed_weights_are_found() -> None:
+    network = tiny().network
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.Linear):
+                setattr(module, name, Packed(child))
+    blocks = find_blocks(network)
+    assert [block.dense.neurons for block in blocks] == [NEURONS] * LAYERS
+    assert all(block.attention_output is block.module.self_attn.o_proj for block in blocks)
+
+
+def test_an_empty_folder_is_no_model(tmp_path: Path) -> None:
+    assert error_of(tmp_path) == (
+        f"Model folder '{tmp_path}' has no config.json; it is empty. Give a folder that save_pretrained has written."
+    )
+
+
+def test_a_folder_of_other_things_is_no_model(tmp_path: Path) -> None:
+    for name in "abcdef":
+        (tmp_path / name).touch()
+    assert "has no config.json; it holds a, b, c, d, e, .... " in error_of(tmp_path)
+
+
+def test_an_adapter_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "org/base"}')
+    assert error_of(tmp_path) == (
+        f"Model folder '{tmp_path}' holds an adapter of 'org/base', not a whole model. Merge them with peft's "
+        "merge_and_unload, save_pretrained the result, and give its folder."
+    )
+
+
+def test_a_quantised_file_of_another_program_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "model.gguf").touch()
+    assert "holds a GGUF file, which no engine here reads." in error_of(tmp_path)
+
+
+def test_weights_as_pickle_alone_are_refused_unread(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    assert error_of(folder) == (
+        f"Model folder '{folder}' has a config.json but no weights (model.safetensors). Copy or download it again."
+    )
+    (folder / "pytorch_model.bin").write_bytes(b"never read")
+    assert error_of(folder) == (
+        f"Model folder '{folder}' has its weights as pickle alone (pytorch_model.bin), which can run any code when it "
+        "is read. Use a revision with safetensors, or convert it where you trust it: "
+        "from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)."
+    )
+
+
+def test_a_folder_without_a_tokenizer_is_told(folder: Path) -> None:
+    for path in folder.glob("tokenizer*"):
+        path.unlink()
+    assert error_of(folder).startswith(f"Model folder '{folder}' has no tokenizer. Save it there, too: ")
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_a_damaged_file_is_told_in_one_line(file: str, folder: Path) -> None:
+    (folder / file).write_bytes(b"{damaged")
+    assert error_of(folder).startswith(f"Model '{folder}' could not be loaded: ")
+
+
+def test_weights_that_would_be_random_are_refused(folder: Path) -> None:
+    change(folder / "config.json", num_hidden_layers=LAYERS + 1)
+    assert error_of(folder).startswith(f"The weights of model '{folder}' lack 9 that its config.json asks for, 'model.")
+
+
+def test_weights_of_another_shape_are_refused(folder: Path) -> None:
+    change(folder / "config.json", intermediate_size=NEURONS + 1)
+    assert error_of(folder).startswith(f"Model '{folder}' could not be loaded: ")
+
+
+def test_a_tokenizer_of_another_model_is_refused(folder: Path) -> None:
+    words = len(tokenizer())
+    change(folder / "config.json", vocab_size=words - 1)
+    assert error_of(folder) == (
+        f"The tokenizer of model '{folder}' has {words:,} tokens, the model {words - 1:,}: they do not belong "
+        "together. Give the tokenizer that the model was trained with."
+    )
+
+
+def test_an_encoder_with_a_decoder_is_refused(folder: Path) -> None:
+    change(folder / "config.json", model_type="t5", is_encoder_decoder=True)
+    assert error_of(folder) == (
+        f"Model '{folder}' is an encoder with a decoder (t5). Give a decoder, such as Llama or Qwen."
+    )
+
+
+def test_an_architecture_that_is_not_known_is_told(folder: Path) -> None:
+    change(folder / "config.json", model_type="quux")
+    assert error_of(folder).startswith(f"Model '{folder}' could not be loaded: The checkpoint you are trying to load")
+
+
+def test_code_of_a_checkpoint_runs_only_if_it_is_allowed(folder: Path) -> None:
+    change(folder / "config.json", model_type="quux", auto_map={"AutoConfig": "own.Config"})
+    (folder / "own.py").write_text("raise SystemExit('the code of the checkpoint ran')")
+    assert error_of(folder) == (
+        f"Model '{folder}' needs code that comes with it. Read that, then allow it with --trust-remote-code."
+    )
+    with pytest.raises(SystemExit, match="the code of the checkpoint ran"):
+        load(folder, trust_remote_code=True)
+
+
+def test_a_file_and_a_folder_that_is_not_there_are_told(saved: Path) -> None:
+    file = saved / "model.safetensors"
+    assert error_of(file) == f"'{file}' is a file. Give the folder that save_pretrained has written."
+    assert error_of("./nowhere") == "There is no model folder './nowhere'."
+
+
+def test_a_hub_model_that_is_not_in_the_cache_is_told_offline() -> None:
+    assert error_of("no-such-organisation/no-such-model") == (
+        "Model 'no-such-organisation/no-such-model' is not in the cache, and HF_HUB_OFFLINE forbids to ask the hub. "
+        "Unset it, or give a folder."
+    )
+
+
+def test_a_gpu_beyond_the_last_is_refused(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert error_of(saved, device="cuda:2") == (
+        "Device 'cuda:2' was asked for, but torch sees 2 GPUs, numbered from 0."
+    )
+
+
+def test_opening_a_checkpoint_reads_no_weights(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"damaged")
+    opened = open_checkpoint(ModelSpec(str(folder)))
+    assert (opened.config.model_type, len(opened.tokenizer)) == ("llama", len(tokenizer()))

@@ -1,0 +1,276 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import huggingface_hub.constants
+import pytest
+import torch
+from transformers import LlamaConfig
+
+from benchmarks import registry as benchmark_registry
+from harness import doctor, memory
+from harness.base import ModelSpec
+from harness.conformance.families import FAMILIES, tiny
+from harness.findings import Finding, Level, table
+from harness.memory import Batch, estimate, parameters
+from tests.engine.chat_templates import GEMMA, LLAMA, PHI3, Shape, tokenizer_of
+from tests.harness.fakes import FakeModel
+
+Run = Callable[..., int]
+
+
+@pytest.fixture(autouse=True)
+def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+
+
+@pytest.fixture
+def examined(
+    equipoise: Run, model: FakeModel, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, list[str]]]:
+    """`equipoise doctor` on the embedded model and the fakes' benchmarks; gives exit code and lines."""
+    del model
+
+    def look(*arguments: str) -> tuple[int, list[str]]:
+        standard = {
+            "--model": "embedded",
+            "--methods": "prefix",
+            "--benchmarks": "bad,good",
+            "--data": "fakes",
+            "--judge": "keyword",
+            "--device": "cpu",
+            "--output": str(tmp_path / "run"),
+        }
+        flags = [part for name, value in standard.items() if name not in arguments for part in (name, value)]
+        code = equipoise("doctor", *flags, *arguments)
+        return code, [" ".join(line.split()) for line in capfd.readouterr().out.splitlines()]
+
+    return look
+
+
+def saved(folder: Path, shape: Shape) -> str:
+    """A tiny model with such a template, on disk."""
+    words = tokenizer_of(shape)
+    FAMILIES["llama"](len(words)).save_pretrained(folder)
+    words.save_pretrained(folder)
+    return str(folder)
+
+
+def about(lines: list[str], subject: str) -> list[str]:
+    return [line for line in lines if line.split()[1:2] == [subject]]
+
+
+def test_a_run_that_could_start_is_told_line_by_line(examined: Callable[..., tuple[int, list[str]]]) -> None:
+    code, lines = examined()
+    assert code == 0
+    assert lines[:6] == [
+        "ok data fakes: 1 train and 1 dev prompts",
+        "ok benchmark bad: 10 prompts",
+        "ok benchmark good: 6 prompts",
+        "ok judge keyword",
+        "ok engine transformers",
+        "ok model embedded: llama",
+    ]
+    assert lines[6] == "ok template has system turns; before the user's words: '<|begin|><|user|>'"
+    assert lines[7].startswith("ok memory about 10.89 MiB weights, ")
+    assert lines[8].startswith("ok disk at most 0.19 MiB for 32 replies; ")
+    assert lines[9:] == ["", "All is there."]
+
+
+def test_every_problem_is_told_at_once(examined: Callable[..., tuple[int, list[str]]], tmp_path: Path) -> None:
+    code, lines = examined(
+        "--model", str(tmp_path), "--benchmarks", "bed,good", "--judge", "keywort", "--engine", "transformer"
+    )
+    assert code == 2
+    assert [line.split()[1] for line in lines if line.startswith("problem")] == ["benchmark", "judge", "engine"]
+    assert lines[-1] == "3 problems."
+    code, lines = examined("--model", str(tmp_path), "--methods", "prefix[strength=10]")
+    assert code == 2
+    assert [line.split()[1] for line in lines if line.startswith("problem")] == ["methods", "model"]
+    assert about(lines, "model") == [
+        f"problem model Model folder '{tmp_path}' has no config.json; it is empty. "
+        "Give a folder that save_pretrained has written."
+    ]
+
+
+def test_a_flag_that_run_does_not_know_is_refused(equipoise: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    assert equipoise("doctor", "--modell", "embedded") == 2
+    assert "No such option: --modell" in capfd.readouterr().err
+
+
+def test_what_a_template_adds_is_told(examined: Callable[..., tuple[int, list[str]]], tmp_path: Path) -> None:
+    _, lines = examined("--model", saved(tmp_path / "llama", LLAMA), "--date", "2025-01-02")
+    (line,) = about(lines, "template")
+    assert line.startswith(
+        "ok template has system turns; writes one of its own where none is given: --system-prompt sets it; "
+        "tells the model a date, pinned to 2025-01-02; before the user's words: '<|begin|><|start|>system<|stop|>"
+    )
+    assert "Today: 02 Jan 2025" in line
+
+
+def test_a_system_prompt_for_a_template_without_one_is_a_problem(
+    examined: Callable[..., tuple[int, list[str]]], tmp_path: Path
+) -> None:
+    code, lines = examined("--model", saved(tmp_path / "gemma", GEMMA), "--system-prompt", "Be kind.")
+    assert code == 2
+    assert about(lines, "template")[0].startswith("problem template --system-prompt cannot be used: ")
+
+
+def test_a_benchmark_with_system_turns_for_a_template_without_them_is_a_problem(
+    examined: Callable[..., tuple[int, list[str]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from benchmarks.base import Benchmark, Message
+
+    made = benchmark_registry.load_benchmark("good")
+    turned = tuple(replace(one, messages=(Message("system", "S"), *one.messages)) for one in made.prompts)
+    changed: Benchmark = replace(made, prompts=turned)
+    monkeypatch.setitem(vars(benchmark_registry)["BENCHMARKS"], "good", lambda: changed)
+    code, lines = examined("--model", saved(tmp_path / "gemma", GEMMA))
+    assert code == 2
+    assert about(lines, "template")[1] == (
+        "problem template Benchmark 'good' has system turns, but the template takes no system turn: no role for that. "
+        "Leave it out, or take another model."
+    )
+    assert examined("--model", saved(tmp_path / "phi3", PHI3))[0] == 0
+
+
+def test_methods_that_edit_weights_are_a_problem_for_a_quantised_model(
+    examined: Callable[..., tuple[int, list[str]]], tmp_path: Path
+) -> None:
+    folder = Path(saved(tmp_path / "model", PHI3))
+    settings = json.loads((folder / "config.json").read_text())
+    quantised = {"quant_method": "gptq", "bits": 4}
+    (folder / "config.json").write_text(json.dumps({**settings, "quantization_config": quantised}))
+    code, lines = examined("--model", str(folder), "--methods", "dinm,neurontune")
+    assert code == 2
+    assert about(lines, "methods") == [
+        "problem methods Method 'dinm' edits weights, which a quantised model does not allow. "
+        "Give the whole model, or leave the method out."
+    ]
+
+
+def test_a_gpu_that_is_not_there_is_a_problem(
+    examined: Callable[..., tuple[int, list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    code, lines = examined("--device", "cuda")
+    assert code == 2
+    assert about(lines, "memory") == [
+        "problem memory Device 'cuda' was asked for, but torch sees no GPU. Use '--device cpu'."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("free", "code", "begins"),
+    [
+        (2**20, 2, "problem memory not enough memory: about 10.89 MiB weights, "),
+        (12 * 2**20, 0, "warning memory may not suffice: about 10.89 MiB weights, "),
+        (2**40, 0, "ok memory about 10.89 MiB weights, "),
+    ],
+)
+def test_memory_is_held_against_what_is_free(
+    free: int,
+    code: int,
+    begins: str,
+    examined: Callable[..., tuple[int, list[str]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory, "_free_on_the_machine", lambda: free)
+    found, lines = examined()
+    assert found == code
+    assert about(lines, "memory")[0].startswith(begins)
+
+
+@pytest.mark.parametrize(
+    ("free", "level"), [(2**10, Level.PROBLEM), (2**20, Level.WARNING), (2**31, Level.OK)], ids=str
+)
+def test_the_disk_is_held_against_what_replies_may_take(
+    free: int, level: Level, examined: Callable[..., tuple[int, list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    code, lines = examined()
+    assert about(lines, "disk")[0].startswith(f"{level} disk at most 0.19 MiB for 32 replies; ")
+    assert code == (2 if level is Level.PROBLEM else 0)
+
+
+def test_a_run_stops_before_any_work_at_what_the_doctor_calls_a_problem(
+    run_fakes: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    assert run_fakes("--engine", "transformers", "--model", str(tmp_path / "empty"), "--device", "cpu") == 2
+    assert capfd.readouterr().err == (
+        f"equipoise: Model folder '{tmp_path}/empty' has no config.json; it is empty. "
+        "Give a folder that save_pretrained has written.\n"
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_tells_warnings_and_goes_on(
+    run_fakes: Run, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
+    assert run_fakes() == 0
+    first = capfd.readouterr().err.splitlines()[0]
+    assert first.startswith("warning: disk: at most 0.")
+    assert "; 1.00 MiB free at " in first
+
+
+def test_several_problems_of_a_run_are_counted(run_fakes: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    del run_fakes
+    from harness.config import build_config
+    from harness.plan import make_plan
+    from harness.progress import Display
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    config = build_config({"model": str(tmp_path), "benchmarks": "bad", "methods": "prefix", "data": "fakes"})
+    with pytest.raises(doctor.UserError) as told:
+        doctor.preflight(config, make_plan(config), Display())
+    assert str(told.value).endswith(" 'equipoise doctor' with the same flags tells 1 more.")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_parameters_are_counted_without_the_weights(family: str) -> None:
+    network = tiny(family).network
+    assert parameters(network.config) == sum(one.numel() for one in network.parameters())  # type: ignore[arg-type]
+
+
+def test_the_memory_of_an_8b_model_is_reckoned_as_by_hand() -> None:
+    config = LlamaConfig(
+        vocab_size=128_256,
+        hidden_size=4096,
+        intermediate_size=14_336,
+        num_hidden_layers=32,
+        num_attention_heads=32,
+        num_key_value_heads=8,
+        dtype="bfloat16",
+    )
+    batch = Batch(rows=32, prompt_tokens=500, reply_tokens=500, has_gradients=True)
+    found = estimate(config, ModelSpec("m"), "auto", batch)
+    assert found.weights == 8_030_261_248 * 2
+    assert found.cache == 2 * 32 * 8 * 128 * 2 * 32 * 1000
+    assert found.gradients == 32 * (10 * 4096 + 4 * 14_336) * 2 * 20 * 500
+    assert found.total == found.weights + found.gradients
+    assert estimate(config, ModelSpec("m", quantize="8bit"), "auto", batch).weights == 8_030_261_248
+    assert estimate(config, ModelSpec("m"), torch.float32, batch).weights == 8_030_261_248 * 4
+
+
+def test_a_table_counts_what_needs_a_hand() -> None:
+    lines = [Finding("a", Level.PROBLEM, "x."), Finding("bc", Level.WARNING, "y."), Finding("a", Level.WARNING, "z.")]
+    assert table(lines) == "problem  a   x.\nwarning  bc  y.\nwarning  a   z.\n\n1 problem and 2 warnings."
+
+
+def test_system_prompt_and_date_are_part_of_the_protocol(
+    run_fakes: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run_fakes("--system-prompt", "Be kind.") == 0
+    protocol = json.loads((tmp_path / "run" / "run.json").read_text())["protocol"]
+    assert (protocol["model"]["system_prompt"], protocol["model"]["date"]) == ("Be kind.", "2024-07-26")
+    capfd.readouterr()
+    assert run_fakes("--system-prompt", "Be brief.", "--date", "2025-01-02") == 2
+    told = capfd.readouterr().err
+    assert '  model.system_prompt: "Be kind." -> "Be brief."\n' in told
+    assert '  model.date: "2024-07-26" -> "2025-01-02"\n' in told
