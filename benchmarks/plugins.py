@@ -157,7 +157,7 @@ def outside(origin: str, activity: str) -> Iterator[None]:
         yield
     except UserError:
         raise
-    # As broad as in harness/runner.py, and for the same reason; a file that ends the interpreter is stopped as well.
+    # As broad as in harness/session.py, and for the same reason; a file that ends the interpreter is stopped as well.
     except (Exception, SystemExit) as error:
         raise PluginError(f"{origin} failed while it was {activity}: {describe(error).rstrip('.')}.") from error
 

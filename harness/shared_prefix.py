@@ -9,19 +9,16 @@ others, and for networks whose cache cannot be continued, `agrees` says no, and 
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedConfig
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 from benchmarks.base import Prompt
 from methods.base import ForwardState, Phase
-
-if TYPE_CHECKING:
-    from harness.transformers_model import TransformersModel
 
 SHORTEST = 64
 """Tokens that prompts must have in common; less is not worth a pass of its own."""
@@ -29,6 +26,20 @@ FEWEST = 3
 """Prompts of a group, for the same reason."""
 _ROUNDING = {torch.float32: 1e-3, torch.float64: 1e-3}
 _ROUNDING_IN_HALF = 0.25
+
+
+class Readable(Protocol):
+    """What is needed of a model: its network, and that hooks can be told what runs."""
+
+    running: ForwardState | None
+
+    @property
+    def network(self) -> nn.Module:
+        """The causal language model."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where inputs belong."""
 
 
 class Group(NamedTuple):
@@ -68,7 +79,7 @@ def _in_common(prompts: Sequence[Sequence[int]]) -> int:
 
 
 def log_probabilities_after(
-    model: "TransformersModel", prompts: Sequence[Prompt], rows: Sequence[Sequence[int]], shared: int
+    model: Readable, prompts: Sequence[Prompt], rows: Sequence[Sequence[int]], shared: int
 ) -> Float[Tensor, "row vocabulary"] | None:
     """Of every token to follow each prompt; None where the network's cache is not of keys and values alone.
 
@@ -115,7 +126,7 @@ def agrees(found: Float[Tensor, " token"], whole: Float[Tensor, " token"], dtype
 
 
 @contextmanager
-def _told(model: "TransformersModel", state: ForwardState) -> Iterator[None]:
+def _told(model: Readable, state: ForwardState) -> Iterator[None]:
     """Hooks read `state` of the pass inside."""
     model.running = state
     try:

@@ -23,7 +23,7 @@ from harness.progress import Advance, Display
 from harness.protocol import Protocol, differences
 from harness.provenance import command_line, provenance
 from harness.run_folder import RunFolder
-from harness.runner import described
+from harness.session import described
 from harness.storage import writing
 
 _GPUS, _CORES = "GPU", "CPU"

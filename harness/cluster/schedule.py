@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from harness.cluster.base import Task
 from harness.plan import Plan
-from harness.runner import Failure
+from harness.session import Failure
 
 MOST_LOSSES = 3
 """Workers that one task may cost before its arm counts as broken: by then it is the task that kills them."""

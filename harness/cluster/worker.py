@@ -16,7 +16,7 @@ from harness.progress import Display
 from harness.protocol import make_protocol
 from harness.provenance import hardware
 from harness.run_folder import RunFolder
-from harness.runner import Failure, Session
+from harness.session import Failure, Session
 
 
 class Started(NamedTuple):

@@ -50,7 +50,7 @@ class Evaluation:
             found = self._estimates(f"trial {number}", self.plan.method(point), folder)
         except StorageError:
             raise
-        except Exception as error:  # for the reason that harness/runner.py gives: a method may fail in any way
+        except Exception as error:  # for the reason that harness/session.py gives: a method may fail in any way
             reason = describe(error)
             with writing(self.plan.root):
                 record = f"{reason}\n\n{traceback.format_exc()}"

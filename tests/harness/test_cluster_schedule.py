@@ -4,7 +4,7 @@ from typing import Any, cast
 from harness.cluster.base import Task
 from harness.cluster.schedule import MOST_LOSSES, Schedule
 from harness.plan import Plan
-from harness.runner import Failure
+from harness.session import Failure
 
 SPOILT = Failure("ZeroDivisionError: no neuron left", "the traceback", is_spoiling=True)
 

@@ -15,7 +15,7 @@ from harness.pages import write_pages
 from harness.plan import make_plan
 from harness.provenance import provenance
 from harness.run_folder import RunFolder
-from harness.runner import described
+from harness.session import described
 from tests.harness.fakes import FakeModel, Prefix
 
 Run = Callable[..., int]
