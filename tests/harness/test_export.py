@@ -214,7 +214,7 @@ def test_a_dtype_is_for_checkpoints_and_must_be_one(error_of: Callable[..., str]
 
 @pytest.mark.parametrize("is_known", [True, False])
 def test_a_method_from_outside_must_be_the_runs_version(
-    error_of: Callable[..., str], run: Path, is_known: bool, monkeypatch: pytest.MonkeyPatch
+    error_of: Callable[..., str], run: Path, is_known: bool
 ) -> None:
     header = json.loads((run / "run.json").read_text())
     header["protocol"]["arms"]["twice"]["code"] = {"prefix": "0" * 64}
@@ -225,17 +225,15 @@ def test_a_method_from_outside_must_be_the_runs_version(
             "Bring back the old one, or give --artefact, which needs no method."
         )
     else:
-        monkeypatch.delitem(vars(methods.registry)["METHODS"], Prefix.name)
+        del vars(methods.registry)["METHODS"][Prefix.name]  # the fixture of the fakes puts all back
         assert error_of("--arm", "twice") == (
             "Method 'prefix' of arm 'twice' comes from outside and is not installed here by that name. "
             "Install it with an entry point, or give --artefact, which needs no method."
         )
 
 
-def test_an_artefact_is_exported_without_its_method(
-    equipoise: Equipoise, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delitem(vars(methods.registry)["METHODS"], Prefix.name)
+def test_an_artefact_is_exported_without_its_method(equipoise: Equipoise, run: Path, tmp_path: Path) -> None:
+    del vars(methods.registry)["METHODS"][Prefix.name]  # the fixture of the fakes puts all back
     assert equipoise("export", str(run), "--arm", "twice", "--artefact", "--output", str(tmp_path / "out")) == 0
 
 
