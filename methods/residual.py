@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -31,7 +32,7 @@ def read_states(
     """
     found = []
     for start in range(0, len(rows), READ_AT_ONCE):
-        ids, mask = _right_padded(rows[start : start + READ_AT_ONCE], model.device)
+        ids, mask = padded(rows[start : start + READ_AT_ONCE], model.device, "right")
         chosen = torch.tensor(places[start : start + READ_AT_ONCE], device=model.device)
         found.append(_states(model, ids, mask, chosen))
     return torch.cat(found)
@@ -100,11 +101,20 @@ def _states(
     return torch.stack(layers, dim=2)
 
 
-def _right_padded(
-    rows: Sequence[Sequence[int]], device: torch.device
+def padded(
+    rows: Sequence[Sequence[int]], device: torch.device, side: Literal["left", "right"]
 ) -> tuple[Int[Tensor, "row token"], Int[Tensor, "row token"]]:
-    """Padding on the right, where a causal network never looks, so positions need no correction."""
+    """Token ids and mask of one batch; padding repeats token 0.
+
+    On the right a causal network never looks, so positions need no correction; on the left a reply can follow.
+    """
     width = max(len(row) for row in rows)
-    ids = [[*row, *[0] * (width - len(row))] for row in rows]
-    mask = [[1] * len(row) + [0] * (width - len(row)) for row in rows]
+    gaps = [[0] * (width - len(row)) for row in rows]
+    ones = [[1] * len(row) for row in rows]
+    if side == "left":
+        ids = [[*gap, *row] for gap, row in zip(gaps, rows, strict=True)]
+        mask = [[*gap, *one] for gap, one in zip(gaps, ones, strict=True)]
+    else:
+        ids = [[*row, *gap] for gap, row in zip(gaps, rows, strict=True)]
+        mask = [[*one, *gap] for gap, one in zip(gaps, ones, strict=True)]
     return torch.tensor(ids, device=device), torch.tensor(mask, device=device)

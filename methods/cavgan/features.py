@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from benchmarks.base import Prompt
 from methods.base import Block, ChatModel
-from methods.residual import READ_AT_ONCE, changed_outputs, read_states
+from methods.residual import READ_AT_ONCE, changed_outputs, padded, read_states
 
 
 def question_states(model: ChatModel, prompts: Sequence[Prompt], site: str) -> Float[Tensor, "prompt layer width"]:
@@ -36,7 +36,7 @@ def _first_reply_states(model: ChatModel, rows: Sequence[Sequence[int]]) -> Floa
 
     Padding on the left, as in generation: between a prompt and its reply it would widen what a sliding window sees.
     """
-    ids, mask = _left_padded(rows, model.device)
+    ids, mask = padded(rows, model.device, "left")
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
     read = model.network(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1)
     layers: list[Tensor] = []
@@ -55,12 +55,3 @@ def _first_reply_states(model: ChatModel, rows: Sequence[Sequence[int]]) -> Floa
             logits_to_keep=1,
         )
     return torch.stack(layers, dim=1)
-
-
-def _left_padded(
-    rows: Sequence[Sequence[int]], device: torch.device
-) -> tuple[Int[Tensor, "row token"], Int[Tensor, "row token"]]:
-    width = max(len(row) for row in rows)
-    ids = [[*[0] * (width - len(row)), *row] for row in rows]
-    mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
-    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
