@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from reports.base import Column, Comparison
-from reports.figures import INK, Plot, Range, colours, drawn, interval, short
+from reports.figures import INK, Plot, Range, colours, interval, short
 from reports.leaderboard import number, readable, scale, title
 
 if TYPE_CHECKING:
@@ -45,9 +45,8 @@ def _plot(column: Column, ranges: dict[str, Range], palette: dict[str, str]) -> 
 
     told = (f"{name} {number(column, one.value / factor)}" for name, one in ranges.items())
     alternative = f"{title(column)}, {column.benchmark}. {'; '.join(told)}"
-    return Plot(
-        title(column), readable(column.benchmark), drawn(column.key, 4.6, 0.5 + 0.31 * len(ranges), draw, alternative)
-    )
+    height = 0.5 + 0.31 * len(ranges)
+    return Plot(column.key, title(column), readable(column.benchmark), 4.6, height, draw, alternative)
 
 
 def _draw_bar(axes: "Axes", row: int, one: Range, colour: str, text: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from reports.figures import PALETTE, Plot, Range, drawn
+from reports.figures import PALETTE, Plot, Range
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,8 +34,8 @@ def dose_response(
         for name, curves in panels.items()
         for curve in curves
     )
-    svg = drawn(key, 3.6 * len(panels), 3.4, draw, f"{title} at {', '.join(f'{one:g}' for one in doses)}. {told}")
-    return Plot(title, dose, svg)
+    alternative = f"{title} at {', '.join(f'{one:g}' for one in doses)}. {told}"
+    return Plot(key, title, dose, 3.6 * len(panels), 3.4, draw, alternative)
 
 
 def _draw(axes: "Axes", curves: Sequence[Curve], doses: Sequence[float]) -> None:

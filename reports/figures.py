@@ -8,6 +8,8 @@ import html
 import io
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from metrics.base import Estimate
@@ -39,12 +41,26 @@ STYLE = {
 }
 
 
-class Plot(NamedTuple):
-    """A drawing and what to write above it."""
+@dataclass(frozen=True)
+class Plot:
+    """A drawing, and what to write above it."""
 
+    key: str
+    """Differs between the plots of a page: it seeds the ids inside the SVG."""
     title: str
     subtitle: str
-    svg: str
+    width: float
+    """In inches, on a page."""
+    height: float
+    draw: "Callable[[Figure], None]"
+    """Draws on an empty figure."""
+    alternative: str
+    """What a screen reader says."""
+
+    @cached_property
+    def svg(self) -> str:
+        """For a page, in its colours."""
+        return _svg(self)
 
 
 class Range(NamedTuple):
@@ -87,27 +103,24 @@ def short(name: str) -> str:
     return text if len(text) <= LONGEST_NAME else f"{text[: half - 1]}…{text[-half:]}"
 
 
-def drawn(key: str, width: float, height: float, draw: "Callable[[Figure], None]", alternative: str) -> str:
-    """Run `draw` on an empty figure of that many inches and give its SVG.
+def standalone(svg: str) -> str:
+    """The drawing as a file of its own, which has no page to take colours from: dark on white."""
+    return svg.replace("<svg ", '<svg style="background: #fff; color: #1b1b1b; --grid: #c8c8c8" ', 1) + "\n"
 
-    `key` seeds the ids inside, so it must differ between the plots of a page. Metadata goes, and so do ids
-    that nothing refers to, which would occur twice. `alternative` is what a screen reader says.
-    """
+
+def _svg(plot: Plot) -> str:
+    """Metadata goes, and so do ids that nothing refers to, which would occur twice."""
     from matplotlib import style
     from matplotlib.figure import Figure
 
     stream = io.StringIO()
-    with style.context(["default", {**STYLE, "svg.hashsalt": one_line(key)}], after_reset=True):
-        figure = Figure(figsize=(width, height))
-        draw(figure)
+    with style.context(["default", {**STYLE, "svg.hashsalt": one_line(plot.key)}], after_reset=True):
+        figure = Figure(figsize=(plot.width, plot.height))
+        plot.draw(figure)
         figure.savefig(stream, format="svg", metadata={"Date": None})
     svg = stream.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = re.sub(r' id="([^"]*)"', lambda match: match[0] if f"#{match[1]}" in svg else "", svg)
     svg = svg.replace(INK, "currentColor").replace(GRID, "var(--grid)")
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(one_line(alternative))}" ', 1)
-
-
-def standalone(svg: str) -> str:
-    """The drawing as a file of its own, which has no page to take colours from: dark on white."""
-    return svg.replace("<svg ", '<svg style="background: #fff; color: #1b1b1b; --grid: #c8c8c8" ', 1) + "\n"
+    label = html.escape(one_line(plot.alternative))
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from reports.figures import GRID, INK, PALETTE, Plot, drawn
+from reports.figures import GRID, INK, PALETTE, Plot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,8 +34,7 @@ def heat_maps(
         for panel in panels
         for i, row in enumerate(panel.texts)
     )
-    svg = drawn(key, 3.4 * len(panels), 3.6, draw, f"{title}, {axes[0]}/{axes[1]}. {told}")
-    return Plot(title, subtitle, svg)
+    return Plot(key, title, subtitle, 3.4 * len(panels), 3.6, draw, f"{title}, {axes[0]}/{axes[1]}. {told}")
 
 
 def _draw(axes: "Axes", panel: Grid, names: Sequence[str]) -> None:

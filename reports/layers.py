@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from reports.figures import INK, PALETTE, Plot, drawn
+from reports.figures import INK, PALETTE, Plot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ def by_layer(key: str, sets: Mapping[str, Layers]) -> Plot:
 
     told = "; ".join(f"{name}: {', '.join(f'{one:g}' for one in layers.neurons)}" for name, layers in sets.items())
     subtitle = "bars: neurons; line: mean contribution"
-    return Plot("Neurons by layer", subtitle, drawn(key, 6.4, 2.6 * len(sets), draw, f"Neurons by layer. {told}"))
+    return Plot(key, "Neurons by layer", subtitle, 6.4, 2.6 * len(sets), draw, f"Neurons by layer. {told}")
 
 
 def _draw(axes: "Axes", layers: Layers, colour: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from reports.figures import INK, PALETTE, Plot, Range, drawn
+from reports.figures import INK, PALETTE, Plot, Range
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,4 +33,4 @@ def pareto_front(key: str, subtitle: str, places: Mapping[str, Place], front: Se
     found = [(name, places[name]) for name in front]
     told = "; ".join(f"{name}: safety {one.safety.value:.3f}, utility {one.utility.value:.3f}" for name, one in found)
     title = "Pareto front of safety and utility"
-    return Plot(title, subtitle, drawn(key, 6.4, 4.2, draw, f"{title}. {told}"))
+    return Plot(key, title, subtitle, 6.4, 4.2, draw, f"{title}. {told}")

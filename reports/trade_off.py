@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from reports.base import Column, Comparison
 from reports.doses import doses
-from reports.figures import GRID, INK, Plot, Range, colours, drawn, interval, short
+from reports.figures import GRID, INK, Plot, Range, colours, interval, short
 from reports.leaderboard import benchmarks, readable
 from reports.numbering import Place, placed
 
@@ -89,8 +89,8 @@ def _plot(pairing: str, points: Sequence[Point], curves: Sequence[Sequence[Point
             _draw_names(axes, points)
 
     told = (f"{point.name}: safety {point.safety.value:.3f}, utility {point.utility.value:.3f}" for point in points)
-    svg = drawn(pairing, *_size(points), draw, f"Safety over utility on {pairing}. {'; '.join(told)}")
-    return Plot("Safety against utility", readable(pairing), svg)
+    alternative = f"Safety over utility on {pairing}. {'; '.join(told)}"
+    return Plot(pairing, "Safety against utility", readable(pairing), *_size(points), draw, alternative)
 
 
 def _size(points: Sequence[Point]) -> tuple[float, float]:

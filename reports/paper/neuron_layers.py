@@ -4,7 +4,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from reports.figures import INK, PALETTE, STYLE, drawn
+from reports.figures import INK, PALETTE, STYLE, Plot
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +27,7 @@ class Series(NamedTuple):
 
 def svg(panels: Sequence[Series], alternative: str) -> str:
     """The drawing for a page, in its text colour."""
-    return drawn("figure3", WIDTH, HEIGHT, lambda figure: _draw(figure, panels), alternative)
+    return Plot("figure3", "", "", WIDTH, HEIGHT, lambda figure: _draw(figure, panels), alternative).svg
 
 
 def standalone(drawing: str) -> str:
