@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from benchmarks.errors import UserError
-from harness import flags, table_commands
+from harness import author_commands, flags, page_commands, table_commands
 from harness.judging import arguments
 
 if TYPE_CHECKING:
@@ -124,22 +124,6 @@ def study(
 
 
 @app.command()
-def report(
-    folder: Annotated[str, typer.Argument(metavar="RUN", help="A run folder or its URL, finished or not.")],
-    judge: Annotated[str | None, typer.Option(help="Read the replies with another judge.")] = None,
-) -> None:
-    """Judge the replies of a run again and write its pages. No model is loaded."""
-    from harness.pages import write_pages
-    from harness.progress import Display
-    from harness.remote.opened import opened_to_read
-
-    with opened_to_read(folder) as run_folder:
-        pages = write_pages(run_folder, judge, Display().note)
-    for path in pages.paths:
-        typer.echo(run_folder.shown(path))
-
-
-@app.command()
 def export(
     folder: Annotated[str, typer.Argument(metavar="RUN", help="A run folder or its URL.")],
     arm: Annotated[str, typer.Option(help="Its label, or its method where no other arm has it.")],
@@ -167,36 +151,6 @@ def list_names(
     from harness.listing import listing
 
     typer.echo(listing(kind, verbose=verbose))
-
-
-@app.command("new-method")
-def new_method(
-    name: Annotated[str, typer.Argument(help="Of the method and its file, for instance my_method.")],
-    output: Annotated[Path, typer.Option(help="Folder for the two files.")] = Path(),
-) -> None:
-    """Write a method of your own to start from: one working file, and its test."""
-    from harness.scaffold.new_method import write_method
-
-    written = write_method(name, output)
-    typer.echo(
-        f"{written.method}  the method, which works as it is: replace what it does\n"
-        f"{written.test}  its test: the conformance kit, and what you add\n\n"
-        f"Run it:    equipoise run --methods default,{written.argument} --limit 20\n"
-        f"Check it:  equipoise check {written.argument}\n"
-        f"Test it:   python -m pytest {written.test}"
-    )
-
-
-@app.command()
-def check(
-    method: Annotated[str, typer.Argument(help="As one arm of --methods: name, name[setting=value], file.py:Class.")],
-    family: Annotated[str, typer.Option(help="Tiny model of most checks; others get a check each.")] = "llama",
-    settings: Annotated[list[str] | None, typer.Option("--set", help="A setting to check it with: name=value.")] = None,
-) -> None:
-    """Hold a method to the contract of all methods, on tiny random models."""
-    from harness.conformance.command import check_method
-
-    raise typer.Exit(0 if check_method(method, family, settings or (), typer.echo) else 1)
 
 
 @app.command()
@@ -237,6 +191,9 @@ def tune(
     raise typer.Exit(_tune(build_tuning(method, given)))
 
 
+app.command("new-method")(author_commands.new_method)
+app.command()(author_commands.check)
+app.command()(page_commands.report)
 app.command()(table_commands.paper)
 app.command()(table_commands.audit)
 app.command()(arguments.judge)

@@ -1,7 +1,7 @@
 """From exchanges to a comparison: estimates, differences, and the facts about each arm."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -65,7 +65,7 @@ def compared(evidence: Evidence) -> Comparison:
         estimates=estimates,
         sections=section_notes(evidence.columns, evidence.protocols),
         differences=evidence.against(evidence.arms[0], evidence.arms[1:], keys),
-        samples=tuple(_samples(answers)),
+        samples=tuple(_samples(answers, table)),
         seeds=tuple(header["protocol"]["seeds"]),
         judge=f"{evidence.judge.name} {evidence.judge.version}",
         judging=account_of(evidence.judge).facts,
@@ -153,11 +153,13 @@ def _speed(arm: str, answers: Answers) -> dict[str, float]:
     return {"tokens_per_second": tokens / seconds} if seconds else {}
 
 
-def _samples(answers: Answers) -> list[Sample]:
-    return [_sample(cell, exchange) for cell, exchanges in answers.cells.items() for exchange in exchanges]
+def _samples(answers: Answers, table: ScoreTable) -> Iterator[Sample]:
+    for cell, exchanges in answers.cells.items():
+        for exchange, bits in zip(exchanges, table.of_cell(cell, "entropy"), strict=True):
+            yield _sample(cell, exchange, float(bits))
 
 
-def _sample(cell: Cell, exchange: Exchange) -> Sample:
+def _sample(cell: Cell, exchange: Exchange, entropy: float) -> Sample:
     prompt, reply, judgement = exchange.prompt, exchange.reply, exchange.judgement
     attack = prompt.attack
     return Sample(
@@ -174,6 +176,8 @@ def _sample(cell: Cell, exchange: Exchange) -> Sample:
         verdict=judgement.verdict if judgement else _verdict(exchange),
         reason=judgement.reason if judgement else "",
         action=reply.action,
+        tokens=len(reply.token_ids),
+        entropy=entropy if reply.option_log_probabilities is None else None,
     )
 
 

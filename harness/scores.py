@@ -32,6 +32,10 @@ class ScoreTable:
         """Scores under one metric; None if the arm has not finished the benchmark with any seed."""
         return self._matrix(arm, benchmark, metric, self._answers.seeds(arm, benchmark))
 
+    def of_cell(self, cell: Cell, metric: str) -> "Float[np.ndarray, ' prompt']":
+        """Scores of one cell that has been finished, in the order of its replies."""
+        return self._row(cell, metric)
+
     def of_column(self, arm: str, column: Column) -> "Float[np.ndarray, 'seed prompt'] | None":
         """Scores that make a column of one benchmark, or of one category of its attacks."""
         metric = metric_of(column)

@@ -75,6 +75,9 @@ class Sample:
     verdict: str
     reason: str
     action: Mapping[str, Json] = field(default_factory=dict)
+    tokens: int = 0
+    entropy: float | None = None
+    """In bits; None where the reply has none, as one that was made by log-probability."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from tests.browser import chromium  # noqa: F401, a fixture of all tests
+
 # The same examples every time, however slow the machine: a red suite then means a changed project.
 hypothesis_settings.register_profile("steady", derandomize=True, deadline=None)
 hypothesis_settings.load_profile("steady")

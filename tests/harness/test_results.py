@@ -10,6 +10,8 @@ from harness.columns import Pairing, find_pairings, make_columns
 from harness.comparison import compare
 from harness.results import results as content
 from harness.run_folder import RunFolder
+from metrics.entropy import ngram_entropy
+from metrics.tokens import words
 from reports.base import Comparison
 from tests.harness.fakes import FakeModel, benchmark
 
@@ -214,8 +216,9 @@ def test_samples_tell_what_was_asked_said_and_judged(folder: Path) -> None:
     sample = next(sample for sample in comparison.samples if (sample.arm, sample.seed) == ("prefix", 1))
     assert (sample.benchmark, sample.prompt_id, sample.intent) == ("bad", "harmful-0", Intent.HARMFUL)
     assert (sample.reply, sample.verdict) == ("Seed 1. I'm sorry, I cannot help with that.", "refused")
+    assert (sample.tokens, sample.entropy) == (512, pytest.approx(ngram_entropy(words(sample.reply))))
     chosen = next(sample for sample in comparison.samples if sample.benchmark == "facts")
-    assert (chosen.reply, chosen.verdict) == ("A", "right")
+    assert (chosen.reply, chosen.verdict, chosen.entropy) == ("A", "right", None)
 
 
 def test_a_comparison_tells_arms_seeds_and_provenance(folder: Path) -> None:

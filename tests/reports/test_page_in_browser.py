@@ -1,64 +1,44 @@
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from reports import html
 from reports.base import Comparison
+from tests.browser import opened
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator["playwright.Browser"]:
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, "--disable-component-update"])
-        yield browser
-        browser.close()
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
 
 
 @pytest.fixture
-def page(chromium: "playwright.Browser", comparison: Comparison, tmp_path: Path) -> Iterator["playwright.Page"]:
-    yield from opened_page(chromium, comparison, tmp_path)
+def page(chromium: "Browser", comparison: Comparison, tmp_path: Path) -> Iterator["Page"]:
+    with opened(chromium, written(comparison, tmp_path)) as page:
+        yield page
 
 
 @pytest.fixture
-def crowded(chromium: "playwright.Browser", many_arms: Comparison, tmp_path: Path) -> Iterator["playwright.Page"]:
-    yield from opened_page(chromium, many_arms, tmp_path)
+def crowded(chromium: "Browser", many_arms: Comparison, tmp_path: Path) -> Iterator["Page"]:
+    with opened(chromium, written(many_arms, tmp_path)) as page:
+        yield page
 
 
-def opened_page(chromium: "playwright.Browser", comparison: Comparison, tmp_path: Path) -> Iterator["playwright.Page"]:
-    """The report, opened; afterwards nothing may have been complained of or asked for besides the file itself."""
-    path = tmp_path / "report.html"
+def written(comparison: Comparison, folder: Path) -> Path:
+    path = folder / "report.html"
     path.write_text(html.render(comparison), encoding="utf-8")
-    opened = chromium.new_page()
-    complaints: list[str] = []
-    requests: list[str] = []
-    opened.on("console", lambda message: complaints.append(message.text))
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("dialog", lambda dialog: complaints.append(dialog.message))
-    opened.on("request", lambda request: requests.append(request.url))
-    opened.goto(path.as_uri())
-    yield opened
-    opened.close()
-    assert complaints == []
-    assert requests == [path.as_uri()]
+    return path
 
 
-def names(page: "playwright.Page") -> list[str]:
+def names(page: "Page") -> list[str]:
     return [text.split()[0] for text in page.locator(".board tbody th").all_inner_texts()]
 
 
-def cards(page: "playwright.Page") -> "playwright.Locator":
+def cards(page: "Page") -> "Locator":
     return page.locator("#cards > li")
 
 
-def test_a_header_sorts_best_first_then_the_other_way_with_missing_numbers_last(page: "playwright.Page") -> None:
+def test_a_header_sorts_best_first_then_the_other_way_with_missing_numbers_last(page: "Page") -> None:
     header = page.locator(".board thead th").nth(1)
     header.get_by_role("button").click()
     assert names(page) == ["neurontune", "default", "evil"]
@@ -68,7 +48,7 @@ def test_a_header_sorts_best_first_then_the_other_way_with_missing_numbers_last(
     assert header.get_attribute("aria-sort") == "ascending"
 
 
-def test_a_lower_is_better_header_sorts_ascending_first_from_the_keyboard(page: "playwright.Page") -> None:
+def test_a_lower_is_better_header_sorts_ascending_first_from_the_keyboard(page: "Page") -> None:
     header = page.locator(".board thead th").nth(2)
     header.get_by_role("button").focus()
     page.keyboard.press("Enter")
@@ -76,7 +56,7 @@ def test_a_lower_is_better_header_sorts_ascending_first_from_the_keyboard(page: 
     assert page.locator("[aria-sort]").count() == 1
 
 
-def test_fifty_replies_are_shown_at_a_time(page: "playwright.Page") -> None:
+def test_fifty_replies_are_shown_at_a_time(page: "Page") -> None:
     assert page.locator("#shown").inner_text() == "1 to 50 of 160 replies"
     assert cards(page).count() == 50
     for _ in range(3):
@@ -85,7 +65,7 @@ def test_fifty_replies_are_shown_at_a_time(page: "playwright.Page") -> None:
     assert page.get_by_role("button", name="Next").is_disabled()
 
 
-def test_filters_narrow_the_replies_together(page: "playwright.Page") -> None:
+def test_filters_narrow_the_replies_together(page: "Page") -> None:
     page.locator("select[name=arm]").select_option("neurontune")
     page.locator("select[name=benchmark]").select_option("benign")
     page.get_by_text("1 to 40 of 40 replies").wait_for()
@@ -95,7 +75,7 @@ def test_filters_narrow_the_replies_together(page: "playwright.Page") -> None:
     page.get_by_text("No reply matches.").wait_for()
 
 
-def test_only_verdicts_that_differ_from_default_are_left_on_demand(page: "playwright.Page") -> None:
+def test_only_verdicts_that_differ_from_default_are_left_on_demand(page: "Page") -> None:
     page.get_by_label("Only verdicts that differ").check()
     page.get_by_text("1 to 40 of 40 replies").wait_for()
     assert set(page.locator("#cards [data-field=arm]").all_inner_texts()) == {"neurontune"}
@@ -105,7 +85,7 @@ def test_only_verdicts_that_differ_from_default_are_left_on_demand(page: "playwr
     assert "default replies to attacked 0" in card.locator("[data-field=baseline]").inner_text()
 
 
-def test_harmful_text_is_not_in_the_page_until_it_is_asked_for(page: "playwright.Page") -> None:
+def test_harmful_text_is_not_in_the_page_until_it_is_asked_for(page: "Page") -> None:
     card = cards(page).first
     assert "Disguised" not in page.locator("#cards").inner_html()
     card.get_by_role("button").click()
@@ -114,31 +94,31 @@ def test_harmful_text_is_not_in_the_page_until_it_is_asked_for(page: "playwright
     assert cards(page).nth(1).locator("[data-field=reply]").inner_text() == ""
 
 
-def test_one_switch_shows_all_harmful_text(page: "playwright.Page") -> None:
+def test_one_switch_shows_all_harmful_text(page: "Page") -> None:
     page.get_by_label("Show all harmful text").check()
     page.locator("#cards .reveal").first.wait_for(state="detached")
     assert page.locator("#cards .reveal").count() == 0
 
 
-def test_hostile_replies_make_no_element_and_show_their_unseen_characters(page: "playwright.Page") -> None:
+def test_hostile_replies_make_no_element_and_show_their_unseen_characters(page: "Page") -> None:
     page.get_by_label("Show all harmful text").check()
     page.locator("#cards .reveal").first.wait_for(state="detached")
     assert page.locator("img").count() == 0
     assert "\\u202egnp.exe \\u0000 \\ud800" in page.locator("[data-field=reply]").first.inner_text()
 
 
-def unfold(page: "playwright.Page") -> None:
+def unfold(page: "Page") -> None:
     page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
 
 
-def test_the_page_never_scrolls_sideways(page: "playwright.Page") -> None:
+def test_the_page_never_scrolls_sideways(page: "Page") -> None:
     unfold(page)
     for width in (360, 768, 1280):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_tables_of_differences_and_of_all_numbers_sort_too(crowded: "playwright.Page") -> None:
+def test_tables_of_differences_and_of_all_numbers_sort_too(crowded: "Page") -> None:
     unfold(crowded)
     for table, column in (("#differences table >> nth=0", 1), ("#numbers table >> nth=0", 1)):
         header = crowded.locator(f"{table} >> thead th").nth(column)
@@ -150,7 +130,7 @@ def test_tables_of_differences_and_of_all_numbers_sort_too(crowded: "playwright.
         assert len(sorted_by) >= 27 and sorted_by == sorted(sorted_by, reverse=True)
 
 
-def test_headers_of_a_long_leaderboard_stay_in_sight(crowded: "playwright.Page") -> None:
+def test_headers_of_a_long_leaderboard_stay_in_sight(crowded: "Page") -> None:
     board = crowded.locator(".tall")
     assert board.evaluate("box => box.clientHeight <= innerHeight && box.scrollHeight > box.clientHeight")
     board.evaluate("box => box.scrollTo(0, box.scrollHeight)")
@@ -159,11 +139,11 @@ def test_headers_of_a_long_leaderboard_stay_in_sight(crowded: "playwright.Page")
     assert names(crowded)[-1] == "scans+neurontune"
 
 
-def test_a_short_leaderboard_is_shown_whole(page: "playwright.Page") -> None:
+def test_a_short_leaderboard_is_shown_whole(page: "Page") -> None:
     assert page.locator(".tall").count() == 0
 
 
-def test_numbers_in_a_crowded_plot_do_not_cover_each_other(crowded: "playwright.Page") -> None:
+def test_numbers_in_a_crowded_plot_do_not_cover_each_other(crowded: "Page") -> None:
     boxes = crowded.locator("#plots svg >> nth=0").evaluate(
         """svg => [...svg.querySelectorAll("text")].filter((text) => /^\\d+$/.test(text.textContent))
             .map((text) => text.getBoundingClientRect()).map((box) => [box.left, box.right, box.top, box.bottom])"""
@@ -175,20 +155,17 @@ def test_numbers_in_a_crowded_plot_do_not_cover_each_other(crowded: "playwright.
             assert width <= 1 or height <= 4  # the box of a text is higher than its digits
 
 
-def test_what_a_test_supports_is_told_without_colour(page: "playwright.Page") -> None:
+def test_what_a_test_supports_is_told_without_colour(page: "Page") -> None:
     cell = page.locator(".board tbody tr").nth(1).locator("td").first
     assert cell.locator(".delta").text_content() == "+34.0* better than default"
     assert page.locator(".board tbody tr").nth(1).locator("td").nth(1).locator(".delta").text_content() == "+2.0 n.s."
 
 
-def test_tables_are_there_without_javascript(
-    chromium: "playwright.Browser", comparison: Comparison, tmp_path: Path
-) -> None:
-    path = tmp_path / "report.html"
-    path.write_text(html.render(comparison), encoding="utf-8")
+def test_tables_are_there_without_javascript(chromium: "Browser", comparison: Comparison, tmp_path: Path) -> None:
+    path = written(comparison, tmp_path)
     context = chromium.new_context(java_script_enabled=False)
-    opened = context.new_page()
-    opened.goto(path.as_uri())
-    assert names(opened) == ["default", "neurontune", "evil"]
-    assert opened.locator("#browser").is_hidden()
+    page = context.new_page()
+    page.goto(path.as_uri())
+    assert names(page) == ["default", "neurontune", "evil"]
+    assert page.locator("#browser").is_hidden()
     context.close()
