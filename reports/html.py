@@ -1,10 +1,7 @@
 """The report as one HTML page that needs nothing but itself: tables, plots, and a browser of every reply."""
 
-import base64
-import hashlib
 import math
 import re
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from metrics.base import Direction
@@ -12,17 +9,20 @@ from reports import bars, browser, cards, corrections, differences, facts, figur
 from reports.base import Arm, Column, Comparison
 from reports.figures import Range
 from reports.foreign import visible
+from reports.shell import shell
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
+
+STYLES = ("page.css", "replies.css")
+SCRIPTS = ("tables.js", "replies.js")
 
 
 def render(comparison: Comparison) -> str:
     """The page. Its tables work without JavaScript; sorting and the replies need it."""
     from markupsafe import Markup
 
-    script = asset("report.js")
     return (
         environment()
         .get_template("page.html.j2")
@@ -42,9 +42,7 @@ def render(comparison: Comparison) -> str:
             protocol=facts.protocol(comparison),
             environment=facts.environment(comparison),
             samples=Markup(browser.samples_json(comparison)),
-            style=Markup(asset("report.css")),
-            script=Markup(script),
-            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            shell=shell(STYLES, SCRIPTS),
         )
     )
 
@@ -118,8 +116,3 @@ def environment() -> "Environment":
         drawing=Markup,
     )
     return environment
-
-
-def asset(name: str) -> str:
-    """The text of a style or script."""
-    return (resources.files("reports") / "assets" / name).read_text(encoding="utf-8")

@@ -1,8 +1,9 @@
 """A paper table as one HTML page in the style of the reports, without script."""
 
-from reports.html import asset, environment
+from reports.html import environment
 from reports.leaderboard import ARROWS
 from reports.paper.table import Mark, PaperTable, lettered
+from reports.shell import shell
 
 
 def render(table: PaperTable, drawing: str = "") -> str:
@@ -18,6 +19,6 @@ def render(table: PaperTable, drawing: str = "") -> str:
             Mark=Mark,
             notes=lettered(table.notes),
             picture=Markup(drawing),
-            style=Markup(asset("report.css")),
+            shell=shell(("page.css",)),
         )
     )
