@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.errors import UserError
 from harness.paper import lines
@@ -18,6 +18,31 @@ NAMES = ("safety", "utility")
 PUBLISHED = (
     "The paper's figure 3, of 2000 safety and 2000 utility neurons in the 32 layers of LLaMA3.1-8B-Instruct, peaks at "
     "layer 13 (205 safety neurons) and at layer 31 (269 utility neurons)."
+)
+
+
+class Line(NamedTuple):
+    """What the line of the figure shows."""
+
+    fact: str
+    """Where a fit tells it."""
+    key: str
+    title: str
+    meaning: str
+
+
+SELECTED = Line(
+    "{}_contribution_by_layer",
+    "mean_contribution",
+    "Mean contribution",
+    "the line the mean contribution score of the layer's selected neurons, with a gap where none was selected",
+)
+WHOLE_LAYER = Line(
+    "mean_{}_score_by_layer",
+    "mean_score",
+    "Mean score",
+    "the line the mean score over all neurons of the layer, since these fits do not tell that of the selected ones, "
+    "which the paper shows",
 )
 
 
@@ -44,11 +69,12 @@ def series(entry: Entry) -> list[Series]:
         UserError: If no fit of the arm is there.
     """
     facts = _facts(entry)
+    line = _line(facts)
     return [
         Series(
             name.capitalize(),
-            _means([one[f"{name}_neurons_by_layer"] for one in facts]),
-            _means([one[key] for one in facts if (key := f"mean_{name}_score_by_layer") in one]),
+            [fmean(layer) for layer in zip(*(one[f"{name}_neurons_by_layer"] for one in facts), strict=True)],
+            _scores([one[line.fact.format(name)] for one in facts]) if line else [],
         )
         for name in NAMES
     ]
@@ -56,8 +82,9 @@ def series(entry: Entry) -> list[Series]:
 
 def table(entry: Entry, found: Sequence[Series], run: Evidence, options: Options) -> PaperTable:
     """The numbers of the figure, one row a layer."""
-    seeds = len(_facts(entry))
-    headings = _headings(seeds)
+    facts = _facts(entry)
+    seeds = len(facts)
+    headings = _headings(seeds, _line(facts) or SELECTED)
     columns: list[Sequence[float | None]] = []
     for one in found:
         columns += [one.counts, one.scores or [None] * len(one.counts)]
@@ -78,10 +105,12 @@ def caption(entry: Entry, found: Sequence[Series], run: Evidence, options: Optio
     """What is shown, and where the bars are highest."""
     peaks = [f"{one.name.lower()} neurons peak at layer {_peak(one.counts)} ({max(one.counts):.4g})" for one in found]
     totals = " and ".join(f"{sum(one.counts):.4g} {one.name.lower()}" for one in found)
+    facts = _facts(entry)
+    line = _line(facts)
     parts = [
         f"{totals} neurons of NeuronTune ({entry.label}) by layer, on {shown_model(entry.model)}, "
-        f"{_fits(len(_facts(entry)))}: {'; '.join(peaks)}; {judged(run).partition('; ')[2]}.",
-        "Bars are counts, the line the mean contribution score over all neurons of the layer. Layers count from 0.",
+        f"{_fits(len(facts))}: {'; '.join(peaks)}; {judged(run).partition('; ')[2]}.",
+        f"Bars are counts{f', {line.meaning}' if line else '; neurons taken by lot have no scores'}. Layers count from 0.",
     ]
     if options.beside_published and published_model(entry.model, options.published_model) == MAIN:
         parts.append(PUBLISHED)
@@ -95,23 +124,31 @@ def _facts(entry: Entry) -> list[Mapping[str, Any]]:
     return facts
 
 
+def _line(facts: Sequence[Mapping[str, Any]]) -> Line | None:
+    """The scores of the selected neurons where every fit tells them; None where neurons were not attributed."""
+    told = [line for line in (SELECTED, WHOLE_LAYER) if all(line.fact.format(NAMES[0]) in one for one in facts)]
+    return told[0] if told else None
+
+
 def _fits(count: int) -> str:
     return "one fit" if count == 1 else f"mean over {count} fits"
 
 
-def _headings(seeds: int) -> tuple[Heading, ...]:
+def _headings(seeds: int, line: Line) -> tuple[Heading, ...]:
     return tuple(
         heading
         for name in NAMES
         for heading in (
             Heading(f"{name}_neurons", name.capitalize(), "Neurons", decimals=0 if seeds == 1 else 1),
-            Heading(f"{name}_mean_score", name.capitalize(), "Mean score", decimals=6),
+            Heading(f"{name}_{line.key}", name.capitalize(), line.title, decimals=6),
         )
     )
 
 
-def _means(rows: Sequence[Sequence[float]]) -> list[float]:
-    return [fmean(values) for values in zip(*rows, strict=True)]
+def _scores(fits: Sequence[Sequence[float | None]]) -> list[float | None]:
+    """Means over the fits that have a neuron in the layer; None where none has."""
+    layers = ([score for score in layer if score is not None] for layer in zip(*fits, strict=True))
+    return [fmean(there) if there else None for there in layers]
 
 
 def _peak(counts: Sequence[float]) -> int:

@@ -1,6 +1,7 @@
-"""Figure 3 of the NeuronTune paper: selected neurons of each layer as bars, the layer's mean score as a line."""
+"""Figure 3 of the NeuronTune paper: selected neurons of each layer as bars, their mean score as a line."""
 
 import io
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,8 +22,8 @@ class Series(NamedTuple):
     """`Safety` or `Utility`."""
     counts: Sequence[float]
     """Mean over seeds."""
-    scores: Sequence[float]
-    """Mean contribution over all neurons of the layer; empty where neurons were not attributed."""
+    scores: Sequence[float | None]
+    """Mean contribution by layer, None where nothing contributes; empty where neurons were not attributed."""
 
 
 def svg(panels: Sequence[Series], alternative: str) -> str:
@@ -58,6 +59,7 @@ def _draw(figure: "Figure", panels: Sequence[Series]) -> None:
         axes.set_ylim(0, 1.15 * max([*panel.counts, 1]))
         if panel.scores:
             line = axes.twinx()
-            line.plot(layers, panel.scores, color=INK, marker="o", markersize=3, linewidth=1)
-            line.set_ylabel("Mean score of the layer")
+            heights = [math.nan if score is None else score for score in panel.scores]
+            line.plot(layers, heights, color=INK, marker="o", markersize=3, linewidth=1)
+            line.set_ylabel("Mean contribution")
     rows[-1].set_xlabel("Layer, counted from 0")

@@ -122,6 +122,8 @@ def _fit(folder: Path, layers: Sequence[int]) -> None:
         "utility_neurons_by_layer": list(reversed(layers)),
         "mean_safety_score_by_layer": [0.5 * count for count in layers],
         "mean_utility_score_by_layer": [-0.5 * count for count in layers],
+        "safety_contribution_by_layer": [2.0 * count or None for count in layers],
+        "utility_contribution_by_layer": [4.0 * count or None for count in reversed(layers)],
     }
     facts = {"hash": folder_hash(folder, without="fit.json"), "cost": {}, "diagnostics": diagnostics}
     (folder / "fit.json").write_text(json.dumps(facts))

@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from benchmarks.errors import UserError
 from harness.comparison import compare
+from harness.paper import layers
 from harness.paper.building import build
 from harness.paper.evidence import entries, read_runs
 from harness.paper.layout import Options
@@ -333,19 +335,65 @@ def test_an_unknown_table_is_told_by_name(
     )
 
 
+SELECTIVE = MadeArm("n", "neurontune", {"safeedit_975": 1, "alpaca_100": 0}, layers=(1, 7, 0, 2))
+
+
 def test_figure_3_shows_what_the_fit_selected(tmp_path: Path, equipoise: Callable[..., int]) -> None:
-    arms = (ARMS[0], MadeArm("n", "neurontune", {"safeedit_975": 1, "alpaca_100": 0}, layers=(1, 7, 2)))
+    arms = (ARMS[0], SELECTIVE)
     run, out = make_run(tmp_path / "run", arms, BENCHMARKS, LLAMA), tmp_path / "out"
     assert equipoise("paper", "figure3", str(run), "--output", str(out), "--beside-published") == 0
     assert {path.suffix for path in out.iterdir()} == {".csv", ".html", ".md", ".pdf", ".svg", ".tex"}
     rows = list(csv.DictReader(io.StringIO((out / "figure3.csv").read_text())))
-    assert [float(row["safety_neurons"]) for row in rows] == [1, 7, 2]
-    assert [float(row["utility_neurons"]) for row in rows] == [2, 7, 1]
-    assert [float(row["safety_mean_score"]) for row in rows] == [0.5, 3.5, 1.0]
+    assert [float(row["safety_neurons"]) for row in rows] == [1, 7, 0, 2]
+    assert [float(row["utility_neurons"]) for row in rows] == [2, 0, 7, 1]
+    assert [row["safety_mean_contribution"] for row in rows] == ["2.0", "14.0", "", "4.0"]
+    assert [row["utility_mean_contribution"] for row in rows] == ["8.0", "", "28.0", "4.0"]
     caption = (out / "figure3.md").read_text()
+    assert "the line the mean contribution score of the layer's selected neurons, with a gap where none" in caption
     assert "safety neurons peak at layer 1 (7)" in caption and "layer 13 (205 safety neurons)" in caption
     assert (out / "figure3.pdf").read_bytes().startswith(b"%PDF")
     assert (out / "figure3.svg").read_text().startswith("<svg")
+
+
+def test_figure_3_averages_a_layer_over_the_fits_that_have_a_neuron_there(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", (SELECTIVE,), BENCHMARKS, seeds=[0, 1])
+    made = run / "artefacts" / "n" / "seed-0"
+    facts = json.loads((made / "fit.json").read_text())
+    facts["diagnostics"] |= {"safety_contribution_by_layer": [4.0, None, None, 8.0]}
+    other = made.with_name("seed-1")
+    other.mkdir()
+    (other / "artefact.json").write_bytes((made / "artefact.json").read_bytes())
+    (other / "fit.json").write_text(json.dumps(facts))
+    assert [one.scores for one in layers.series(entries(read_runs([run], None, print), ())[0])][0] == [3, 14, None, 6]
+
+
+def test_figure_3_of_an_older_run_has_the_mean_of_all_neurons_and_says_so(
+    tmp_path: Path, equipoise: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(tmp_path / "run", (SELECTIVE,), BENCHMARKS)
+    path = run / "artefacts" / "n" / "seed-0" / "fit.json"
+    facts = json.loads(path.read_text())
+    facts["diagnostics"] = {name: one for name, one in facts["diagnostics"].items() if "contribution" not in name}
+    path.write_text(json.dumps(facts))
+    assert equipoise("paper", "figure3", str(run)) == 0
+    printed = capsys.readouterr().out
+    assert "Mean score" in printed and "3.500000" in printed
+    assert (
+        "the line the mean score over all neurons of the layer, since these fits do not tell that of the selected ones, "
+        "which the paper shows. Layers count from 0." in printed
+    )
+
+
+def test_figure_3_of_neurons_taken_by_lot_has_no_line(
+    tmp_path: Path, equipoise: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(tmp_path / "run", (SELECTIVE,), BENCHMARKS)
+    path = run / "artefacts" / "n" / "seed-0" / "fit.json"
+    facts = json.loads(path.read_text())
+    facts["diagnostics"] = {name: one for name, one in facts["diagnostics"].items() if "neurons" in name}
+    path.write_text(json.dumps(facts))
+    assert equipoise("paper", "figure3", str(run)) == 0
+    assert "Bars are counts; neurons taken by lot have no scores. Layers count from 0." in capsys.readouterr().out
 
 
 def test_figure_3_is_of_one_arm(run: Path, equipoise: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
