@@ -1,6 +1,7 @@
 """The same replies, read by several judges."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ def conclude(request: Request, results: Results) -> Finding:
     readings = {name: read_run(folder, name, lambda _: None) for name in judges_of(request)}
     if not next(iter(readings.values())).evidence.pairings:
         raise UserError(f"'{folder}' has no harmful and benign benchmark that are answered in words, so no SU-F1.")
-    return finding(readings, "judge", lambda first, other: f"with {other} instead of {first}")
+    found = finding(readings, "judge", lambda first, other: f"with {other} instead of {first}")
+    return replace(found, notes=[*found.notes, f"Replies read: those of the run '{folder}'."])
 
 
 JUDGE_SENSITIVITY = Study(

@@ -46,7 +46,8 @@ def _markdown(outcome: Outcome) -> str:
     figures = [f"![{plot.title}: {plot.subtitle}]({name}.svg)" for name, plot in finding.figures.items()]
     runs = ", ".join(f"[{name}]({name}/report/report.md)" for name in outcome.runs)
     opening = f"# Study: {study.name}\n\n{study.question} (NeuronTune: {study.paper})"
-    return "\n\n".join([opening, f"**{finding.sentence}**", table, *figures, *_notes(outcome), f"Runs: {runs}."]) + "\n"
+    closing = [f"Runs: {runs}."] if runs else []
+    return "\n\n".join([opening, f"**{finding.sentence}**", table, *figures, *_notes(outcome), *closing]) + "\n"
 
 
 def _notes(outcome: Outcome) -> list[str]:
