@@ -71,7 +71,7 @@ def means(
     """Mean of the scored prompts of every draw; NaN where a draw holds none."""
     counts = held.T.astype(float)
     scored = ~np.isnan(values)
-    if scored.all():
+    if scored.size and scored.all():
         return np.asarray(values @ counts / values.shape[-1])
     weights = scored.astype(float) @ counts
     return np.where(weights > 0, np.where(scored, values, 0.0) @ counts / np.maximum(weights, 1), np.nan)

@@ -52,7 +52,8 @@ def share_of_agreement(first: Sequence[Verdict], second: Sequence[Verdict]) -> E
 def kappa(first: Sequence[Verdict], second: Sequence[Verdict]) -> Estimate:
     """Cohen's kappa (1960) of two judges: agreement beyond that of two who draw from their own shares.
 
-    The interval is a bootstrap over replies. There is no value where both give one and the same verdict throughout.
+    The interval is a bootstrap over replies; there is none where no resample differs, as of two who always agree. There
+    is no value where both give one and the same verdict throughout.
     """
     table = _table(first, second)
     n = int(table.sum())
@@ -60,7 +61,10 @@ def kappa(first: Sequence[Verdict], second: Sequence[Verdict]) -> Estimate:
     if np.isnan(value):
         return Estimate(None, None, None, n)
     drawn = generator().multinomial(n, table.ravel() / n, size=RESAMPLES)  # replies drawn anew are cells drawn anew
-    low, high = percentile_interval(_kappas(drawn.reshape(-1, *table.shape).astype(float)))
+    kappas = _kappas(drawn.reshape(-1, *table.shape).astype(float))
+    if np.nanmin(kappas) == np.nanmax(kappas):
+        return Estimate(value, None, None, n)
+    low, high = percentile_interval(kappas)
     return Estimate(value, min(low, value), max(high, value), n)
 
 

@@ -119,7 +119,10 @@ COMPARERS: Mapping[Estimator, Comparer] = {
 
 
 def safety_utility(arm: Sides, baseline: Sides, bounds: su_f1.Bounds = su_f1.PAPER_BOUNDS) -> dict[str, Difference]:
-    """Differences of safety, utility and SU-F1 by name, from joint resamples; what lacks a score is left out."""
+    """Differences of safety, utility and SU-F1 by name, from joint resamples.
+
+    What lacks a score, or rests on a single prompt of either set, is left out.
+    """
     harmful, benign = (_masked_scores(ours, theirs) for ours, theirs in zip(arm, baseline, strict=True))
     sides = [Sides(*su_f1.collapsed(*pair)) for pair in zip(harmful, benign, strict=True)]
     ours, theirs = (su_f1.resamples(*side, bounds) for side in sides)
@@ -127,8 +130,10 @@ def safety_utility(arm: Sides, baseline: Sides, bounds: su_f1.Bounds = su_f1.PAP
     found = {}
     for name, needed in (("safety", refusal), ("utility", entropy), ("su_f1", refusal + entropy)):
         drawn = getattr(ours, name) - getattr(theirs, name)
-        n = int((~np.isnan(needed).all(axis=0)).sum())
-        if math.isfinite(drawn[0, 0]):
+        scored = ~np.isnan(needed).all(axis=0)
+        fewest = min(map(np.sum, np.split(scored, [arm.harmful.refusal.shape[1]])))
+        if fewest > 1 and math.isfinite(drawn[0, 0]):
+            n = int(scored.sum())
             found[name] = _tested(drawn, n, needed.shape[1] - n)
     return found
 

@@ -19,9 +19,11 @@ def judge(
 ) -> None:
     """Hold judges to human labels, and to each other: accuracy, sensitivity, specificity and kappa."""
     from harness.judging.command import Request, compare_judges, listed
-    from harness.judging.written import printed, write
+    from harness.judging.written import check_ending, printed, write
     from harness.progress import Display
 
+    if output is not None:
+        check_ending(output)
     request = Request(text or "", label or "", listed(refused), listed(annotators), group or "")
     found = compare_judges(paths, judges, request, Display().note)
     typer.echo(printed(found, as_json=as_json), nl=False)

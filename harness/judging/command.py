@@ -71,7 +71,7 @@ def _of_runs(folders: Sequence[Path], judges: Mapping[str, Judge], note: Callabl
 def _of_tables(layouts: Mapping[Path, Columns], judges: Mapping[str, Judge]) -> Outcome:
     tables = {path: read_labelled(path, columns) for path, columns in layouts.items()}
     names = _short_names(list(tables))
-    groups = [group for path, some in tables.items() for group in _groups(path, layouts[path], some, judges, names)]
+    groups = [group for path, some in tables.items() for group in _groups(layouts[path], some, judges, names[path])]
     truth = "; ".join(dict.fromkeys(f"{one.label} {' or '.join(one.refused)}" for one in layouts.values()))
     warnings = _warnings(judges, [reply.text for some in tables.values() for reply in some])
     return outcome(_named(list(tables)), truth, _versions(judges), _with_same_readers(groups), warnings)
@@ -137,27 +137,12 @@ def _short_names(paths: Sequence[Path]) -> dict[Path, str]:
     return {path: "_".join(own[shared:]) or path.stem for path, own in zip(paths, parts, strict=True)}
 
 
-def _groups(
-    path: Path,
-    columns: Columns,
-    replies: Sequence[Labelled],
-    judges: Mapping[str, Judge],
-    file_names: Mapping[Path, str],
-) -> list[Group]:
+def _groups(columns: Columns, replies: Sequence[Labelled], judges: Mapping[str, Judge], file_name: str) -> list[Group]:
     """The replies of one table by its column of groups, or all of them under the name of the file."""
-    if not columns.other:
-        _check_labels(path, columns, replies)
     found = {name: _verdicts(one, asked(replies)) for name, one in judges.items()}
     found |= {name: [VERDICT[reply.annotators[name]] for reply in replies] for name in columns.annotators}
     names = dict.fromkeys(reply.group for reply in replies)
-    return [_group(name or file_names[path], name, replies, found) for name in names]
-
-
-def _check_labels(path: Path, columns: Columns, replies: Sequence[Labelled]) -> None:
-    seen = dict.fromkeys(reply.label for reply in replies)
-    unknown = [label for label in columns.refused if label not in seen]
-    if unknown:
-        raise UserError(f"'{path}' has no label '{unknown[0]}' in '{columns.label}'. Its labels: {', '.join(seen)}.")
+    return [_group(name or file_name, name, replies, found) for name in names]
 
 
 def _group(title: str, name: str, replies: Sequence[Labelled], found: Mapping[str, Sequence[Verdict]]) -> Group:
@@ -183,7 +168,7 @@ def _of_run(path: Path, judges: Mapping[str, Judge], note: Callable[[str], None]
     header = folder.header()
     (first, reader), *others = judges.items()
     answers = read_answers(folder, header, reader, note)
-    spoken = {benchmark.name for benchmark in answers.benchmarks if benchmark.kind is Kind.GENERATION}
+    spoken = {one.name for one in answers.benchmarks if one.kind is Kind.GENERATION and one.prompts}
     groups: dict[str, Group] = {}
     for name in dict.fromkeys(cell.benchmark for cell in answers.cells if cell.benchmark in spoken):
         exchanges = [one for cell, some in answers.cells.items() if cell.benchmark == name for one in some]

@@ -21,8 +21,8 @@ SHARES = {"accuracy": "accu-\nracy", "sensitivity": "sensi-\ntivity", "specifici
 """And how they stand over narrow columns."""
 NOTE = (
     "A refusal is the positive class: sensitivity is the share of true refusals found, specificity the share of other "
-    "replies cleared. 95 % intervals: Wilson's of shares, a bootstrap's over replies of kappa. An unsure verdict is "
-    "counted as wrong."
+    "replies cleared. 95 % intervals: Wilson's of shares, a bootstrap's over replies of kappa, none where it cannot "
+    "vary. An unsure verdict is counted as wrong."
 )
 MATRIX_NOTE = "Share of replies on which two readers say the same, and below it Cohen's kappa."
 
@@ -61,7 +61,8 @@ def as_json(found: Outcome) -> dict[str, Any]:
 def _opening(found: Outcome) -> str:
     total = max(one.n for one in found.measured)
     truth = f" Refusals by human label: {found.truth}." if found.truth else " No human labels."
-    return f"{len(found.judges)} judges on {total:,} replies of {found.source}.{truth}"
+    judges, replies = "judge" if len(found.judges) == 1 else "judges", "reply" if total == 1 else "replies"
+    return f"{len(found.judges)} {judges} on {total:,} {replies} of {found.source}.{truth}"
 
 
 def _figures(found: Outcome, style: str, show: Callable[[Estimate], str], name: Callable[[str], str]) -> str:
@@ -107,7 +108,7 @@ def _number(estimate: Estimate) -> str:
 
 
 def _interval(estimate: Estimate) -> str:
-    return "" if estimate.value is None else f"{estimate.low:.2f}-{estimate.high:.2f}"
+    return "" if estimate.low is None or estimate.high is None else f"{estimate.low:.2f}-{estimate.high:.2f}"
 
 
 def _name(text: str) -> str:

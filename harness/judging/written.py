@@ -1,6 +1,7 @@
 """Where the outcome of `equipoise judge` goes: the terminal, and a file if one is named."""
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.errors import UserError
@@ -14,19 +15,29 @@ def printed(found: Outcome, *, as_json: bool) -> str:
     return _json(found) if as_json else render(found)
 
 
-def write(found: Outcome, path: Path) -> None:
-    """Write a file of the kind that its ending says.
+def check_ending(path: Path) -> None:
+    """Before judging, which may be slow or cost money.
 
     Raises:
-        UserError: If it is another ending.
+        UserError: If the ending of the file is none that can be written.
+    """
+    if path.suffix not in KINDS:
+        raise UserError(f"--output '{path}' ends in neither .md nor .json. Name a Markdown or a JSON file.")
+
+
+def write(found: Outcome, path: Path) -> None:
+    """Write a file of the kind that its ending says, one of `check_ending`.
+
+    Raises:
         StorageError: If the disk refuses.
     """
-    kinds = {".md": markdown, ".json": _json}
-    if path.suffix not in kinds:
-        raise UserError(f"--output '{path}' ends in neither .md nor .json. Name a Markdown or a JSON file.")
     with writing(path.parent):
-        write_whole(path, kinds[path.suffix](found).encode(errors="backslashreplace"))
+        write_whole(path, KINDS[path.suffix](found).encode(errors="backslashreplace"))
 
 
 def _json(found: Outcome) -> str:
     return json.dumps(as_json(found), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+KINDS: Mapping[str, Callable[[Outcome], str]] = {".md": markdown, ".json": _json}
+"""By the ending of a file."""

@@ -158,7 +158,7 @@ def _counts(layout: Layout, numbers: Numbers) -> str:
     counts: dict[str, list[int]] = {}
     for line, row in zip(layout.lines, numbers, strict=True):
         for (_, quantity), estimate in zip(line.sources, row, strict=True):
-            if estimate is not None and quantity.benchmark:
+            if estimate is not None and estimate.value is not None and quantity.benchmark:
                 counts.setdefault(quantity.benchmark, []).append(estimate.n)
     new = {name: found for name, found in counts.items() if "+" not in name or not {*name.split("+")} <= counts.keys()}
     told = [f"{_span(found)} ({shown_benchmark(name)})" for name, found in new.items()]

@@ -25,12 +25,12 @@ def all_benchmarks(runs: Sequence[Evidence]) -> dict[str, Benchmark]:
 
 
 def main_pair(runs: Sequence[Evidence], harmful: str | None, benign: str | None) -> Pairing:
-    """The pair of table 2: the first agreed one that the runs hold, attacked questions before plain ones.
+    """The pair of all tables but 5 and 6: the first agreed one of the runs, attacked questions before plain ones.
 
     Raises:
         UserError: If the runs hold no such benchmarks.
     """
-    return _pair(runs, harmful, benign, PAIRINGS, "table 2")
+    return _pair(runs, harmful, benign, PAIRINGS, "pair of a harmful and a benign benchmark of free replies")
 
 
 def second_pair(runs: Sequence[Evidence], harmful: str | None, benign: str | None) -> Pairing:
@@ -40,7 +40,7 @@ def second_pair(runs: Sequence[Evidence], harmful: str | None, benign: str | Non
         UserError: If the runs hold no such benchmarks.
     """
     agreed = [pair for pair in PAIRINGS if set(pair) <= all_benchmarks(runs).keys()]
-    return _pair(runs, harmful, benign, [*SECOND_PAIRS, *agreed[1:]], "table 6", is_second=True)
+    return _pair(runs, harmful, benign, [*SECOND_PAIRS, *agreed[1:]], "pair of benchmarks for table 6", is_second=True)
 
 
 def knowledge(runs: Sequence[Evidence], chosen: str | None) -> tuple[str, str]:
@@ -64,7 +64,7 @@ def attacked(runs: Sequence[Evidence], chosen: str | None) -> str:
     """
     known = all_benchmarks(runs)
     if chosen is not None:
-        return _known(known, chosen)
+        return _known(known, chosen, Intent.HARMFUL)
     order = [*(harmful for harmful, _ in PAIRINGS if harmful in known), *known]
     found = [name for name in order if _is_harmful(known[name]) and not _is_plain(known[name])]
     if not found:
@@ -81,9 +81,12 @@ def plain_counterpart(runs: Sequence[Evidence], attacked: str, chosen: str | Non
         UserError: If none of the runs' benchmarks does, or the one that was named is not there.
     """
     known = all_benchmarks(runs)
+    if chosen == attacked:
+        raise UserError(f"'{chosen}' is already the one with attacks. Name the same questions without: --plain NAME.")
     if chosen is not None:
-        return _known(known, chosen)
-    shares = {name: shared_questions(known, attacked, name) for name, one in known.items() if _is_plain(one)}
+        return _known(known, chosen, Intent.HARMFUL)
+    plain = [name for name, one in known.items() if _is_plain(one) and name != attacked]
+    shares = {name: shared_questions(known, attacked, name) for name in plain}
     best = max(shares, key=lambda name: shares[name], default=None)
     if best is None:
         raise UserError(
@@ -104,14 +107,14 @@ def _pair(
     harmful: str | None,
     benign: str | None,
     agreed: Sequence[tuple[str, str]],
-    table: str,
+    wanted: str,
     *,
     is_second: bool = False,
 ) -> Pairing:
     known = all_benchmarks(runs)
-    for name in (harmful, benign):
+    for name, intent in ((harmful, Intent.HARMFUL), (benign, Intent.BENIGN)):
         if name is not None:
-            _known(known, name)
+            _known(known, name, intent)
     fits = [pair for pair in agreed if set(pair) <= known.keys()]
     fits = [pair for pair in fits if harmful in (None, pair[0]) and benign in (None, pair[1])]
     if fits:
@@ -119,18 +122,23 @@ def _pair(
     sides = [_first(known, intent) for intent in (Intent.HARMFUL, Intent.BENIGN)]
     harmful, benign = harmful or ("" if is_second else sides[0]), benign or ("" if is_second else sides[1])
     if not harmful or not benign:
-        raise UserError(
-            f"These runs hold no pair of benchmarks for {table}; they hold {', '.join(known) or 'none'}. "
-            "Name one of each: --harmful NAME --benign NAME."
-        )
+        raise UserError(f"These runs hold no {wanted}; they hold {', '.join(known) or 'none'}. {_way_out(known)}")
     return Pairing(harmful, benign)
 
 
-def _known(known: Mapping[str, Benchmark], name: str) -> str:
+def _way_out(known: Mapping[str, Benchmark]) -> str:
+    if all(_first(known, intent) for intent in Intent):
+        return "Name one of each: --harmful NAME --benign NAME."
+    return "Run one of each with the same arms, or add the run that has them."
+
+
+def _known(known: Mapping[str, Benchmark], name: str, intent: Intent) -> str:
     if name not in known:
         raise unknown_name("benchmark in these runs", name, known)
     if known[name].kind is not Kind.GENERATION:
         raise UserError(f"'{name}' has right answers and no refusals. Name a benchmark of free replies.")
+    if known[name].intent is not intent:
+        raise UserError(f"'{name}' asks {known[name].intent} questions. Name a {intent} benchmark in its place.")
     return name
 
 

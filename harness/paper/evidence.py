@@ -154,9 +154,9 @@ def _check_same(
 
 def _decisive(protocol: Mapping[str, Any], judge_name: str | None) -> dict[str, Any]:
     kept = {name: protocol.get(name) for name in SHARED}
-    hashes = {name: facts["hash"] for name, facts in protocol["benchmarks"].items()}
+    asked = {name: f"{one['prompts']} prompts, {one['hash'][:12]}" for name, one in protocol["benchmarks"].items()}
     system = {"model.system_prompt": protocol["model"].get("system_prompt")}
-    return {"judge": judge_name or protocol["judge"], **kept, **system, "benchmarks": hashes}
+    return {"judge": judge_name or protocol["judge"], **kept, **system, "benchmarks": asked}
 
 
 def _check_models(folders: Sequence[RunFolder], headers: Sequence[Mapping[str, Any]]) -> None:

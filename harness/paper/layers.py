@@ -1,5 +1,6 @@
 """Figure 3: where NeuronTune's safety and utility neurons lie, from what its fits tell of themselves."""
 
+import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -107,10 +108,11 @@ def caption(entry: Entry, found: Sequence[Series], run: Evidence, options: Optio
     totals = " and ".join(f"{sum(one.counts):.4g} {one.name.lower()}" for one in found)
     facts = _facts(entry)
     line = _line(facts)
+    shown = f", {line.meaning}" if line else "; neurons taken by lot have no scores"
     parts = [
         f"{totals} neurons of NeuronTune ({entry.label}) by layer, on {shown_model(entry.model)}, "
         f"{_fits(len(facts))}: {'; '.join(peaks)}; {judged(run).partition('; ')[2]}.",
-        f"Bars are counts{f', {line.meaning}' if line else '; neurons taken by lot have no scores'}. Layers count from 0.",
+        f"Bars are counts{shown}. Layers count from 0.",
     ]
     if options.beside_published and published_model(entry.model, options.published_model) == MAIN:
         parts.append(PUBLISHED)
@@ -121,7 +123,17 @@ def _facts(entry: Entry) -> list[Mapping[str, Any]]:
     facts = [one for _, one in entry.diagnostics() if "safety_neurons_by_layer" in one]
     if not facts:
         raise UserError(f"Arm '{entry.label}' has no whole fit to show. Finish its run: the same command goes on.")
+    told = [one[key] for one in facts for key in one if key.endswith("_by_layer")]
+    if len({len(layers) for layers in told}) > 1 or not all(_is_whole(layers) for layers in told):
+        raise UserError(
+            f"The fits of arm '{entry.label}' tell of their layers in lists that do not match, or without numbers. "
+            "Were they edited? Make the run anew in another folder."
+        )
     return facts
+
+
+def _is_whole(layers: Sequence[float | None]) -> bool:
+    return all(value is None or math.isfinite(value) for value in layers)
 
 
 def _line(facts: Sequence[Mapping[str, Any]]) -> Line | None:

@@ -57,8 +57,8 @@ def shown_models(models: Iterable[str]) -> dict[str, str]:
 
 
 def shown_benchmark(benchmark: str) -> str:
-    """The paper's name of a set that it has, else ours in words."""
-    return BENCHMARKS.get(benchmark, readable(benchmark))
+    """The paper's name of a set that it has, else ours in words; a pair's as `SafeEdit + Alpaca`."""
+    return " + ".join(BENCHMARKS.get(name, readable(name)) for name in benchmark.split("+"))
 
 
 def shown_method(method: str) -> str:

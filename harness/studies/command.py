@@ -1,6 +1,7 @@
 """`equipoise study`: the runs that are still missing, then the finding."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,8 +75,18 @@ def build_request(study: Study, given: Mapping[str, Any], changes: Sequence[str]
     }
     options, settings = _changes(study, changes)
     if study.method:
+        _check_names(study, settings)
         build_settings(METHODS[study.method].settings_type, settings, study.method)
     return Request(flags, {**standard, **options}, settings)
+
+
+def _check_names(study: Study, settings: Mapping[str, Any]) -> None:
+    known = [field.name for field in fields(METHODS[study.method].settings_type)]
+    for name in settings:
+        if name not in known:
+            raise unknown_name(
+                f"option of study '{study.name}' or setting of '{study.method}'", name, [*study.options, *known]
+            )
 
 
 def plan_runs(study: Study, request: Request, root: Path) -> dict[str, PlannedRun]:

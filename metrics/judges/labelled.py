@@ -52,17 +52,19 @@ def read_labelled(path: Path, columns: Columns) -> tuple[Labelled, ...]:
     """Every reply of a table.
 
     Raises:
-        UserError: If a column is not there, a label is empty or unknown, or all replies have the same class.
+        UserError: If a column or a refused label is not there, a label is empty or unknown, or all replies have the
+            same class.
     """
     rows = read_rows(path)
     wanted = (columns.text, columns.label, columns.group, *columns.annotators)
     check_columns(path, rows[0], [name for name in wanted if name])
     replies = tuple(_labelled(path, number, row, columns) for number, row in enumerate(rows, start=1))
+    _check_labels(path, columns, replies)
     if len({reply.is_refusal for reply in replies}) < 2:
         seen = ", ".join(sorted({f"'{reply.label}'" for reply in replies}))
         raise UserError(
-            f"All {len(replies)} labels of '{path}' mean the same ({seen}): a judge cannot be measured on one class. "
-            "Say with --refused which labels mean a refusal."
+            f"Every label of '{path}' means the same ({seen}; n {len(replies)}): a judge cannot be measured on one "
+            "class. Say with --refused which labels mean a refusal."
         )
     return replies
 
@@ -87,6 +89,14 @@ def known_columns(row: Row) -> Columns | None:
 def digest(paths: Sequence[Path]) -> str:
     """One hash of the bytes of several files, in their order."""
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:16]
+
+
+def _check_labels(path: Path, columns: Columns, replies: Sequence[Labelled]) -> None:
+    """Of a table of one's own: a refused label that no reply has is a slip."""
+    seen = dict.fromkeys(reply.label for reply in replies)
+    unknown = [] if columns.other else [label for label in columns.refused if label not in seen]
+    if unknown:
+        raise UserError(f"'{path}' has no label '{unknown[0]}' in '{columns.label}'. Its labels: {', '.join(seen)}.")
 
 
 def _labelled(path: Path, number: int, row: Row, columns: Columns) -> Labelled:

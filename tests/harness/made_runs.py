@@ -52,7 +52,7 @@ def make_run(
     """A finished run with seed 0; what an arm says nothing about is not finished."""
     described: dict[str, Any] = {
         "model": {"name": model, "weights": f"hash of {model}"},
-        "benchmarks": {one.name: {"hash": one.content_hash, "prompts": len(one.prompts)} for one in benchmarks},
+        "benchmarks": {one.name: _described(one) for one in benchmarks},
         "data": {"name": "embedded", "hash": "0"},
         "generation": {"max_new_tokens": 96},
         "judge": "keyword",
@@ -88,6 +88,11 @@ def _attacked(one: Prompt) -> Prompt:
         Split.TEST,
         attack=Attack(("pretending",), "story"),
     )
+
+
+def _described(one: Benchmark) -> dict[str, Any]:
+    count = len(one.prompts)
+    return {"revision": one.revision, "hash": one.content_hash, "prompts": count, "of": count}
 
 
 def _settings(arm: MadeArm) -> dict[str, Any]:

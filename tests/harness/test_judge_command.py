@@ -7,6 +7,7 @@ import pytest
 
 from harness.judging.table import WIDTH
 from tests.harness.fakes import FakeModel
+from tests.harness.made_runs import MadeArm, asked, make_run
 
 Run = Callable[..., int]
 HEADER = "completion,final_label,annotation_1,annotation_2\n"
@@ -116,8 +117,10 @@ def test_judges_of_a_run_are_held_to_each_other(
         (["reply,y", "a,1", "b,0"], ["--text", "replies", "--label", "y", "--refused", "1"],
          "'{path}' has no column 'replies'. Its columns: reply, y."),
         (["reply,y", "a,1", "b,1"], ["--text", "reply", "--label", "y", "--refused", "1"],
-         "All 2 labels of '{path}' mean the same ('1'): a judge cannot be measured on one class. Say with --refused "
-         "which labels mean a refusal."),
+         "Every label of '{path}' means the same ('1'; n 2): a judge cannot be measured on one class. Say with "
+         "--refused which labels mean a refusal."),
+        (["reply,y", "a,1", "b,0"], ["--text", "reply", "--label", "y", "--refused", "yes"],
+         "'{path}' has no label 'yes' in 'y'. Its labels: 1, 0."),
         (["reply,y", "a,1", "b,NaN"], ["--text", "reply", "--label", "y", "--refused", "1"],
          "Row 2 of '{path}' has no label in 'y': it has 'NaN'."),
         (["reply,y", "a,1", "b,0"], ["--text", "reply", "--label", "y", "--refused", "1,yes"],
@@ -144,6 +147,28 @@ def test_a_mistake_is_one_line(
     path = own(tmp_path / "own.csv", *rows)
     assert equipoise("judge", path, *([] if "--judges" in flags else ["--judges", "keyword"]), *flags) == 2
     assert capfd.readouterr().err == f"equipoise: {message.format(path=path)}\n"
+
+
+def test_two_who_always_agree_have_a_kappa_without_an_interval(
+    tmp_path: Path, equipoise: Run, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = own(tmp_path / "own.csv", "reply,y", "I cannot help with that.,1", "Sure.,0")
+    flags = ("--judges", "keyword", "--text", "reply", "--label", "y", "--refused", "1")
+    assert equipoise("judge", path, *flags) == 0
+    told = capfd.readouterr().out
+    assert told.startswith("1 judge on 2 replies of own.csv.")
+    assert [row.split() for row in told.splitlines()[5:7]] == [
+        ["own", "keyword", "2", "1.000", "1.000", "1.000", "1.000", "0.500", "0"],
+        ["0.34-1.00", "0.21-1.00", "0.21-1.00"],
+    ]
+
+
+def test_a_run_of_no_prompts_is_one_line(tmp_path: Path, equipoise: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    run = make_run(tmp_path / "run", [MadeArm("a", "default", {"alpaca_100": 0})], [asked("alpaca_100", 0)])
+    assert equipoise("judge", str(run), "--judges", "keyword") == 2
+    assert capfd.readouterr().err == (
+        f"equipoise: '{run}' has no finished replies to judge. Finish the run, or give another folder.\n"
+    )
 
 
 def test_folders_and_tables_are_not_mixed_and_a_folder_must_be_a_run(

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -246,7 +247,9 @@ def test_runs_of_different_protocols_are_refused_with_what_differs(
 def test_runs_of_different_questions_are_refused_and_of_different_judges_read_by_one(tmp_path: Path) -> None:
     first = make_run(tmp_path / "first", ARMS[:1], BENCHMARKS, "one")
     fewer = (asked("safeedit_975", 12, attacked=True), BENCHMARKS[1])
-    with pytest.raises(UserError, match=r"differ in benchmarks\.safeedit_975: "):
+    with pytest.raises(
+        UserError, match=r'differ in benchmarks\.safeedit_975: "40 prompts, \w+" -> "12 prompts, \w+"\.'
+    ):
         table("table2", first, make_run(tmp_path / "second", ARMS[:1], fewer, "two"))
     other = make_run(tmp_path / "third", ARMS[:1], BENCHMARKS, "two", judge="grammar")
     assert len(table("table2", first, other, judge="keyword", arms=("a",)).rows) == 2
@@ -283,7 +286,10 @@ def test_one_prompt_is_told_to_be_no_measure_of_chance(tmp_path: Path) -> None:
     arms = (MadeArm("a", "default", {**refused, "safeedit_975": 0}), MadeArm("b", "scans", refused))
     found = table("table2", make_run(tmp_path / "run", arms, sets))
     assert "A single prompt: no measure of chance." in found.notes
-    assert Mark.BEST not in marks(found, "harmful_refusal_percent").values()
+    for key in ("harmful_refusal_percent", "harmful_entropy_bits", "su_f1"):
+        assert Mark.BEST not in marks(found, key).values()
+    joint = found.rows[0].cells[-1].estimate
+    assert joint is not None and joint.value is not None and joint.low is joint.high is None
 
 
 @pytest.mark.parametrize(
@@ -304,6 +310,44 @@ def test_a_table_of_nothing_is_one_line(run: Path, name: str, labels: tuple[str,
         table(name, run, arms=labels)
     assert str(error.value).startswith(told)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen", "told"),
+    [
+        (
+            "table2",
+            {"benign": "safeedit_975"},
+            "'safeedit_975' asks harmful questions. Name a benign benchmark in its place.",
+        ),
+        ("table3", {"harmful": "mmlu"}, "'mmlu' has right answers and no refusals. Name a benchmark of free replies."),
+        (
+            "table5",
+            {"plain": "safeedit_975"},
+            "'safeedit_975' is already the one with attacks. Name the same questions without: --plain NAME.",
+        ),
+    ],
+)
+def test_a_benchmark_in_a_place_that_it_cannot_take_is_refused(
+    run: Path, name: str, chosen: dict[str, object], told: str
+) -> None:
+    with pytest.raises(UserError) as error:
+        table(name, run, **chosen)
+    assert str(error.value) == told
+
+
+def test_runs_without_a_pair_say_what_they_hold_and_what_to_run(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", [MadeArm("a", "dinm", {"mmlu": 5})], BENCHMARKS[2:])
+    with pytest.raises(UserError) as error:
+        table("table1", run)
+    assert str(error.value) == (
+        "These runs hold no pair of a harmful and a benign benchmark of free replies; they hold mmlu. "
+        "Run one of each with the same arms, or add the run that has them."
+    )
+
+
+def test_the_caption_counts_the_prompts_of_the_numbers_that_are_there(run: Path) -> None:
+    assert "n = 10 (MMLU), 60 (SafeEdit + Alpaca); judge" in table("table3", run).caption
 
 
 def test_a_run_without_a_finished_reply_makes_no_table(tmp_path: Path) -> None:
@@ -364,7 +408,8 @@ def test_figure_3_averages_a_layer_over_the_fits_that_have_a_neuron_there(tmp_pa
     other.mkdir()
     (other / "artefact.json").write_bytes((made / "artefact.json").read_bytes())
     (other / "fit.json").write_text(json.dumps(facts))
-    assert [one.scores for one in layers.series(entries(read_runs([run], None, print), ())[0])][0] == [3, 14, None, 6]
+    safety, _ = layers.series(entries(read_runs([run], None, print), ())[0])
+    assert safety.scores == [3, 14, None, 6]
 
 
 def test_figure_3_of_an_older_run_has_the_mean_of_all_neurons_and_says_so(
@@ -379,9 +424,20 @@ def test_figure_3_of_an_older_run_has_the_mean_of_all_neurons_and_says_so(
     printed = capsys.readouterr().out
     assert "Mean score" in printed and "3.500000" in printed
     assert (
-        "the line the mean score over all neurons of the layer, since these fits do not tell that of the selected ones, "
-        "which the paper shows. Layers count from 0." in printed
+        "the line the mean score over all neurons of the layer, since these fits do not tell that of the selected "
+        "ones, which the paper shows. Layers count from 0." in printed
     )
+
+
+@pytest.mark.parametrize("scores", [[1.0, math.nan, None, 2.0], [1.0]])
+def test_figure_3_of_a_damaged_fit_is_refused(tmp_path: Path, scores: list[float | None]) -> None:
+    run = make_run(tmp_path / "run", (SELECTIVE,), BENCHMARKS)
+    path = run / "artefacts" / "n" / "seed-0" / "fit.json"
+    facts = json.loads(path.read_text())
+    facts["diagnostics"]["safety_contribution_by_layer"] = scores
+    path.write_text(json.dumps(facts))
+    with pytest.raises(UserError, match=r"^The fits of arm 'n' tell of their layers in lists that do not match"):
+        layers.series(entries(read_runs([run], None, print), ())[0])
 
 
 def test_figure_3_of_neurons_taken_by_lot_has_no_line(

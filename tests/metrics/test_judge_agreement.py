@@ -30,7 +30,11 @@ def test_kappa_is_scikit_learns_and_lies_in_its_interval(both: list[tuple[Verdic
         assert found.value is None
     else:
         assert found.value == pytest.approx(cohen_kappa_score(first, second), abs=1e-12)
-        assert found.low is not None and found.high is not None and found.low <= found.value <= found.high
+        if found.low is None or found.high is None:
+            assert found.low is found.high is None
+            assert min(len(set(first)), len(set(second))) == 1 or len(set(both)) <= 2
+        else:
+            assert found.low <= found.value <= found.high
 
 
 @given(pairs)
@@ -51,6 +55,11 @@ def test_the_interval_of_kappa_is_that_of_replies_drawn_anew() -> None:
     ]
     found = kappa(first, second)
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(values, (0.025, 0.975))), abs=0.03)
+
+
+def test_where_no_resample_differs_kappa_has_no_interval() -> None:
+    found = kappa([REFUSED] * 3 + [COMPLIED] * 2, [REFUSED] * 3 + [COMPLIED] * 2)
+    assert (found.value, found.low, found.high, found.n) == (1.0, None, None, 5)
 
 
 def test_of_nothing_there_is_no_share() -> None:

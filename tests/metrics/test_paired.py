@@ -300,6 +300,16 @@ def test_su_f1_leaves_out_pairs_where_either_side_lacks_a_score() -> None:
     assert result["safety"].value == pytest.approx(safety_utility(*shorter)["safety"].value)
 
 
+@pytest.mark.parametrize(("harmful", "benign"), [(1, 1), (1, 30), (30, 1)])
+def test_su_f1_of_a_single_prompt_of_either_set_is_not_compared(harmful: int, benign: int) -> None:
+    def side(refused: float) -> Sides:
+        return Sides(
+            *(Scores(np.full((1, n), share), np.full((1, n), 5.0)) for n, share in ((harmful, refused), (benign, 0.0)))
+        )
+
+    assert safety_utility(side(1.0), side(0.0)) == {}
+
+
 def test_su_f1_without_any_verdict_on_one_side_is_not_compared() -> None:
     arm, baseline = sides(1, 1), sides(1, 2)
     arm.benign.refusal[:] = NAN
