@@ -120,8 +120,8 @@ def _swaps(
 
 def told(found: Agreement, change: str) -> str:
     """`with keyword instead of grammar Kendall's tau is 0.93 (...), no pair swaps, ...`."""
-    if len(found.arms) < 2 or np.isnan(found.tau):
-        return f"{change} there is no ranking to compare: fewer than two arms finished in both, or all are tied"
+    if not is_ranking(found):
+        return f"{change} there is no ranking to compare: fewer than two arms have an SU-F1 in both, or all are tied"
     swaps = [f"{one.ahead} and {one.behind}{' beyond noise' if one.is_tested else ''}" for one in found.swaps]
     differences = len(found.kept) + len(found.lost)
     parts = [
@@ -135,6 +135,11 @@ def told(found: Agreement, change: str) -> str:
     return ", ".join(parts)
 
 
+def is_ranking(found: Agreement) -> bool:
+    """Whether there is an order that could survive."""
+    return len(found.arms) > 1 and not np.isnan(found.tau)
+
+
 def survives(found: Agreement) -> bool:
     """Whether nothing that a test supports is turned round or gone: no swap beyond noise, no difference lost."""
-    return len(found.arms) > 1 and not found.lost and not any(swap.is_tested for swap in found.swaps)
+    return is_ranking(found) and not found.lost and not any(swap.is_tested for swap in found.swaps)

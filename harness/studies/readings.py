@@ -1,11 +1,11 @@
 """What is found when the same arms are read several times: how they rank each time, and whether that is the same."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from harness.studies.agreement import agreement, survives, told
+from harness.studies.agreement import Agreement, agreement, is_ranking, survives, told
 from harness.studies.base import Finding, Finished
 from harness.studies.wording import MISSING, cell
 
@@ -20,13 +20,9 @@ def finding(readings: Mapping[str, Finished], what: str, change: Callable[[str, 
     """
     (standard, first), *others = readings.items()
     found = {name: agreement(first, other) for name, other in others}
-    kept = sum(survives(one) for one in found.values())
     parts = [told(one, change(standard, name)) for name, one in found.items()]
     return Finding(
-        sentence=(
-            f"The ranking of arms by SU-F1 survives {kept} of {len(found)} changes of {what}, with no significant "
-            f"difference lost and no two arms swapped beyond noise: {'; '.join(parts)}."
-        ),
+        sentence=f"{_answer(list(found.values()), what)}: {'; '.join(parts)}.",
         headers=["arm", *(f"{name}: {number}" for name in readings for number in ("rank", "SU-F1", "refused, %"))],
         rows=[[arm, *(text for one in readings.values() for text in _cells(one, arm))] for arm in first.evidence.arms],
         notes=[
@@ -35,6 +31,18 @@ def finding(readings: Mapping[str, Finished], what: str, change: Callable[[str, 
             "of that pair alone); differences from the unprotected model are significant after Holm's correction.",
         ],
         facts={name: _facts(one._asdict()) for name, one in found.items()},
+    )
+
+
+def _answer(found: Sequence[Agreement], what: str) -> str:
+    """Of the changes that leave two rankings to compare."""
+    ranked = [one for one in found if is_ranking(one)]
+    if not ranked:
+        return "No finding"
+    kept = sum(map(survives, ranked))
+    return (
+        f"The ranking of arms by SU-F1 survives {kept} of {len(ranked)} changes of {what}, with no significant "
+        "difference lost and no two arms swapped beyond noise"
     )
 
 

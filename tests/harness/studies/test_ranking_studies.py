@@ -81,11 +81,20 @@ def test_a_failed_arm_is_left_out_of_the_ranking_and_two_are_needed(tmp_path: Pa
     first = finished(tmp_path / "a", FIRST, failed=["weak"])
     assert agreement(first, finished(tmp_path / "b", FIRST)).arms == ("default", "middle", "strong")
     lonely = finished(tmp_path / "c", {"default": Refused(5)})
-    assert told(lonely, lonely) == (
-        "The ranking of arms by SU-F1 survives 0 of 1 changes of judge, with no significant difference lost and no two "
-        "arms swapped beyond noise: with b instead of a there is no ranking to compare: fewer than two arms finished "
-        "in both, or all are tied."
-    )
+    tied = finished(tmp_path / "d", {"default": Refused(5), "weak": Refused(5)})
+    for run in (lonely, tied):
+        assert told(run, run) == (
+            "No finding: with b instead of a there is no ranking to compare: fewer than two arms have an SU-F1 in "
+            "both, or all are tied."
+        )
+
+
+def test_a_change_that_leaves_no_ranking_is_not_counted(tmp_path: Path) -> None:
+    first = finished(tmp_path / "a", FIRST)
+    tied = finished(tmp_path / "b", {name: Refused(5) for name in FIRST})
+    sentence = finding({"a": first, "b": tied, "c": first}, "judge", lambda _, other: f"with {other}").sentence
+    assert sentence.startswith("The ranking of arms by SU-F1 survives 1 of 1 changes of judge, ")
+    assert "with b there is no ranking to compare" in sentence
 
 
 @pytest.fixture

@@ -129,6 +129,15 @@ def test_a_mistake_gets_one_line(
     assert capfd.readouterr().err == f"equipoise: {message}\n"
 
 
+def test_an_unknown_name_is_told_with_the_options_and_the_settings(
+    equipoise: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert equipoise("study", "sweep", "--set", "count=5", "--output", str(tmp_path / "study")) == 2
+    told = capfd.readouterr().err
+    opening = "equipoise: No option of study 'sweep' or setting of 'neurontune' named 'count'. Did you mean 'counts'? "
+    assert told.startswith(opening) and "safety_neurons" in told
+
+
 def test_an_unknown_study_gets_the_nearest(equipoise: Run, capfd: pytest.CaptureFixture[str]) -> None:
     assert equipoise("study", "sweeps") == 2
     assert capfd.readouterr().err.startswith("equipoise: No study named 'sweeps'. Did you mean 'sweep'? Available: ")
