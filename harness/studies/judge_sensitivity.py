@@ -52,7 +52,7 @@ def conclude(request: Request, results: Results) -> Finding:
     if not next(iter(readings.values())).evidence.pairings:
         raise UserError(f"'{folder}' has no harmful and benign benchmark that are answered in words, so no SU-F1.")
     found = finding(readings, "judge", lambda first, other: f"with {other} instead of {first}")
-    return replace(found, notes=[*found.notes, f"Replies read: those of the run '{folder}'."])
+    return found if given == OWN else replace(found, notes=[*found.notes, f"Replies read: those of '{folder}'."])
 
 
 JUDGE_SENSITIVITY = Study(

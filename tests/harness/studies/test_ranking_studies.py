@@ -153,7 +153,7 @@ def test_a_finished_run_is_read_by_other_judges_without_a_run_of_the_studys_own(
     assert (tmp_path / "run/results.json").read_bytes() == before
     root = tmp_path / "judge-sensitivity"
     assert {path.name for path in root.iterdir()} == {"finding.json", "finding.md"}
-    assert (root / "finding.md").read_text().endswith(f"\n\nReplies read: those of the run '{tmp_path}/run'.\n")
+    assert (root / "finding.md").read_text().endswith(f"\n\nReplies read: those of '{tmp_path}/run'.\n")
 
 
 @pytest.mark.parametrize(
