@@ -4,7 +4,8 @@ Seeds and prompts are crossed clusters. With one seed the interval is the middle
 variance of a number is that over prompts plus that over seeds, less what both count (the two-way formula of Cameron,
 Gelbach and Miller 2011, Journal of Business & Economic Statistics 29(2)), and a t quantile allows for the few seeds:
 three seeds that lie far apart leave 2 degrees of freedom, and a wide interval is what is known then. Two things it
-cannot mend: two seeds (up to 13 % false alarms at 5 %), and rates near 0 or 1 whose seeds differ by a multiple (15 %).
+cannot mend: two seeds (up to 19 % false alarms at 5 %), and rates near 0 or 1 whose seeds differ by a multiple (15 %).
+Other scales than that of shares were tried and are not better everywhere: RESULTS.md, statistics.
 """
 
 import math
