@@ -178,6 +178,8 @@ def _sample(cell: Cell, exchange: Exchange, entropy: float) -> Sample:
         action=reply.action,
         tokens=len(reply.token_ids),
         entropy=entropy if reply.option_log_probabilities is None else None,
+        strategies=attack.categories if attack else (),
+        template=attack.template if attack else "",
     )
 
 

@@ -57,7 +57,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One reply, for the per-prompt browser. All of its text is hostile: escape it."""
+    """One reply, for the side-by-side view. All of its text is hostile: escape it."""
 
     benchmark: str
     prompt_id: str
@@ -78,6 +78,10 @@ class Sample:
     tokens: int = 0
     entropy: float | None = None
     """In bits; None where the reply has none, as one that was made by log-probability."""
+    strategies: tuple[str, ...] = ()
+    """Of the attack, one by one."""
+    template: str = ""
+    """Of the attack."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,28 +1,27 @@
-"""The report as one HTML page that needs nothing but itself: tables, plots, and a browser of every reply."""
+"""The report as one HTML page that needs nothing but itself: tables, plots, and every reply side by side."""
 
 import math
 import re
 from typing import TYPE_CHECKING
 
 from metrics.base import Direction
-from reports import bars, browser, cards, corrections, differences, facts, figures, leaderboard, sections, trade_off
+from reports import bars, cards, corrections, differences, facts, figures, leaderboard, sections, trade_off
 from reports.base import Arm, Column, Comparison
 from reports.figures import Range
 from reports.foreign import visible
 from reports.shell import shell
+from reports.side_by_side import side_by_side
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-STYLES = ("page.css", "replies.css")
-SCRIPTS = ("tables.js", "replies.js")
+STYLES = ("page.css", "side_by_side.css")
+SCRIPTS = ("tables.js", "vendor/diff.min.js", "word_difference.js", "reply_data.js", "side_by_side.js")
 
 
 def render(comparison: Comparison) -> str:
     """The page. Its tables work without JavaScript; sorting and the replies need it."""
-    from markupsafe import Markup
-
     return (
         environment()
         .get_template("page.html.j2")
@@ -41,7 +40,7 @@ def render(comparison: Comparison) -> str:
             command=facts.reproduction(comparison),
             protocol=facts.protocol(comparison),
             environment=facts.environment(comparison),
-            samples=Markup(browser.samples_json(comparison)),
+            replies=side_by_side(comparison),
             shell=shell(STYLES, SCRIPTS),
         )
     )

@@ -145,6 +145,10 @@ def samples() -> tuple[Sample, ...]:
             verdict="refused" if name == "neurontune" else verdict,
             reason="the phrase decided",
             action={"steered": 1, "nested": {"score": 0.5}},
+            tokens=9,
+            entropy=5.126,
+            strategies=("pretending",) if attack else (),
+            template="story" if attack else "",
         )
         for name in ("default", "neurontune")
         for seed in (0, 1)
