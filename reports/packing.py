@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +46,7 @@ def index(grid: Grid, kept: Sequence[int], counted: Mapping[tuple[str, str], Mov
         "arms": [visible(name) for name in grid.arms],
         "verdicts": [visible(verdict) for verdict in grid.verdicts],
         "moves": {f"{place[a]} {place[b]}": [list(row) for row in counts] for (a, b), counts in counted.items()},
-        "prompts": [_prompt(grid.prompts[number]) for number in kept],
+        "prompts": [_prompt(grid.prompts[number], grid.positions[number]) for number in kept],
     }
 
 
@@ -77,8 +78,15 @@ def _in_order(replies: Replies, kept: Sequence[int]) -> Iterator[Sample | None]:
         yield from map(row.get, kept)
 
 
-def _prompt(sample: Sample) -> dict[str, Json]:
+def link_name(sample: Sample) -> str:
+    """What a link calls the prompt: not its id, which in some sets is the harmful question itself."""
+    return hashlib.sha256(visible(f"{sample.benchmark}/{sample.prompt_id}").encode()).hexdigest()[:12]
+
+
+def _prompt(sample: Sample, position: int) -> dict[str, Json]:
     return {
+        "number": position + 1,
+        "link": link_name(sample),
         "benchmark": visible(sample.benchmark),
         "id": visible(sample.prompt_id),
         "intent": str(sample.intent),

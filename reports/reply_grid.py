@@ -41,7 +41,9 @@ def grid(samples: Sequence[Sample], arms: Sequence[str]) -> Grid:
     places = {(sample.benchmark, sample.prompt_id): place for place, sample in enumerate(prompts)}
     found: dict[str, dict[int, dict[int, Sample]]] = {name: {} for name in arms}
     for sample in samples:
-        found.setdefault(sample.arm, {}).setdefault(sample.seed, {})[places[sample.benchmark, sample.prompt_id]] = sample
+        found.setdefault(sample.arm, {}).setdefault(sample.seed, {})[places[sample.benchmark, sample.prompt_id]] = (
+            sample
+        )
     return Grid(
         prompts,
         [position for ids in met.values() for position in range(len(ids))],

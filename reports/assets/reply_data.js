@@ -63,7 +63,7 @@ class ReplyData {
     this.prompts.forEach((prompt, place) => {
       for (const [a, b, seed] of seeds) {
         const sides = [this.reply(left, place, a), this.reply(right, place, b)];
-        if (sides[0] || sides[1]) rows.push({ prompt, place, seed, sides, key: `${prompt.benchmark}/${prompt.id}/${seed}` });
+        if (sides[0] || sides[1]) rows.push({ prompt, place, seed, sides, key: `${prompt.benchmark}/${prompt.link}/${seed}` });
       }
     });
     return rows;

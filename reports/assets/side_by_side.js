@@ -18,7 +18,7 @@
   let page = 0;
   let latest = 0;
 
-  /* ---- the fragment: #replies?left=..&right=..&filter=..&page=..&prompt=benchmark/id/seed ---- */
+  /* ---- the fragment: #replies?left=..&right=..&filter=..&page=..&prompt=benchmark/link/seed ---- */
 
   function fragment(key = "") {
     const told = new URLSearchParams();
@@ -127,7 +127,7 @@
     const item = byId("pair").content.cloneNode(true).firstElementChild;
     const { prompt, sides } = row;
     write(item, {
-      name: `${prompt.benchmark} ${prompt.id}, seed ${row.seed}`,
+      name: `${prompt.benchmark} ${prompt.number}, seed ${row.seed}`,
       verdicts: columnsShown(sides).map((side) => (side ? side.verdict : "no reply")).join(" → "),
       flip: isFlip(row) ? "flip" : "",
       category: prompt.category,
@@ -150,18 +150,18 @@
   const columnsShown = (sides) => (kept.columns[0] === kept.columns[1] ? sides.slice(0, 1) : sides);
 
   /* Harmful text enters the page only here, so that neither the eye nor the browser's own search meets it before. */
-  function show(item, { prompt, sides }) {
-    write(item, { question: prompt.question || "(empty)", asked: prompt.text });
-    if (!prompt.text) item.querySelector(".asked").remove();
+  function show(item, { prompt, sides, seed }) {
+    write(item, { id: `Prompt ${prompt.id}`, question: prompt.question || "(empty)", asked: prompt.text });
+    item.querySelector(".asked").hidden = !prompt.text;
     const shown = columnsShown(sides);
-    item.querySelector(".sides").append(...shown.map((side, place) => sideItem(side, place)));
+    item.querySelector(".sides").append(...shown.map((side, place) => sideItem(side, place, seed)));
     item.querySelector(".reveal").remove();
     item.querySelector(".text").hidden = false;
     if (shown.length === 2 && sides[0] && sides[1]) marks.push(() => markWords(item, sides.map(told)));
     else item.querySelector("[data-field=difference]").remove();
   }
 
-  function sideItem(side, place) {
+  function sideItem(side, place, seed) {
     const item = byId("side").content.cloneNode(true).firstElementChild;
     const reply = side ? told(side) : { arm: kept.columns[place].arm, verdict: "no reply", text: "" };
     item.querySelector("[data-field=verdict]").dataset.verdict = reply.verdict;
@@ -171,12 +171,12 @@
       text: start(reply.text) || (side ? "(empty)" : "This arm has not answered this prompt."),
       reason: reply.reason && `Verdict because: ${reply.reason}.`,
       action: reply.action && `Method: ${reply.action}.`,
-      length: side && length(reply),
+      length: side && length(reply, seed),
     });
     const button = item.querySelector(".whole");
     const rest = reply.text.slice(start(reply.text).length);
-    if (!rest) button.remove();
-    button.textContent = `Show all ${reply.text.length.toLocaleString("en")} characters`;
+    if (rest) button.textContent = `Show all ${[...reply.text].length.toLocaleString("en")} characters`;
+    else button.remove();
     button.addEventListener("click", () => {
       item.querySelector("[data-field=text]").append(rest);
       button.remove();
@@ -184,10 +184,13 @@
     return item;
   }
 
-  function length({ tokens, entropy, seed }) {
-    const parts = [`${tokens.toLocaleString("en")} tokens`];
+  /* An answer that was chosen by log-probability has neither tokens nor entropy. */
+  function length({ tokens, entropy, seed }, seedOfRow) {
+    const parts = [];
+    if (tokens) parts.push(`${tokens.toLocaleString("en")} tokens`);
     if (entropy !== null) parts.push(`entropy ${entropy.toFixed(2)} bits`);
-    return `${parts.join(", ")}, seed ${seed}.`;
+    if (seed !== seedOfRow) parts.push(`seed ${seed}, the only one of this arm`);
+    return parts.length ? `${parts.join(", ")}.` : "";
   }
 
   /* As much as is shown at first; never half of a sign that takes two units. */
