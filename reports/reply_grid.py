@@ -14,7 +14,7 @@ MISSING = -1
 
 Replies = Mapping[int, Mapping[int, Sample]]
 """Of one arm: by seed, then by the prompt's place on the grid."""
-Codes = Mapping[int, Int[np.ndarray, "prompts"]]
+Codes = Mapping[int, Int[np.ndarray, " prompts"]]
 """Of one arm, by seed: which verdict each prompt's reply got, or `MISSING`."""
 Moves = list[list[int]]
 """How many pairs have which verdict on the left (rows) and on the right (columns)."""

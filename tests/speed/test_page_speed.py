@@ -113,8 +113,8 @@ def test_a_page_of_twenty_arms_and_ten_thousand_replies_each(chromium: "Browser"
     assert waits[-1][1] == found[-1][1] == "1 to 20 of 10,000 pairs"
     print(
         f"\n{len(told):,} replies of {WORDS} words: rendered in {seconds:.1f} s ({worked:.1f} s of one "
-        f"core), {path.stat().st_size / 1e6:.1f} MB; "
-        f"first paint after {paint:.0f} ms, replies after {ready:.0f} ms; an arm unpacked and shown in {unpacked:.0f} ms; "
+        f"core), {path.stat().st_size / 1e6:.1f} MB; first paint after {paint:.0f} ms, replies after {ready:.0f} ms; "
+        f"an arm unpacked and shown in {unpacked:.0f} ms; "
         f"filters {median(filters):.0f} ms (worst {max(filters):.0f}); searches {median(searches):.0f} ms (worst "
         f"{max(searches):.0f}), of which {TYPING_PAUSE} ms wait for the next letter"
     )
