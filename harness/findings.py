@@ -1,4 +1,4 @@
-"""What a look at a run's surroundings found: a line each, fine, doubtful or in the way."""
+"""What a look at a run or at its surroundings found: a line each, fine, doubtful or in the way."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +15,9 @@ class Level(StrEnum):
 
     OK = "ok"
     WARNING = "warning"
-    """The run can start, and may not go as wished."""
+    """A run can start, and may not go as wished; what is there can be used, and is not all that it might be."""
     PROBLEM = "problem"
-    """The run cannot start."""
+    """A run cannot start; or what is there is wrong."""
 
 
 class Finding(NamedTuple):
@@ -53,11 +53,11 @@ class Findings:
         return [line for line in self.lines if line.level is Level.PROBLEM]
 
 
-def table(lines: Sequence[Finding]) -> str:
-    """Lines in columns, and the number of those that need a hand."""
+def table(lines: Sequence[Finding], fine: str = "All is there.") -> str:
+    """Lines in columns, and the number of those that need a hand, or `fine`."""
     width = max((len(line.subject) for line in lines), default=0)
     level = max(len(level) for level in Level)
     rows = [f"{line.level:<{level}}  {line.subject:<{width}}  {line.text}" for line in lines]
     count = {kind: sum(line.level is kind for line in lines) for kind in (Level.PROBLEM, Level.WARNING)}
     told = [f"{number} {kind}{'s' * (number > 1)}" for kind, number in count.items() if number]
-    return "\n".join([*rows, "", f"{' and '.join(told)}." if told else "All is there."])
+    return "\n".join([*rows, "", f"{' and '.join(told)}." if told else fine])

@@ -12,6 +12,7 @@ from benchmarks.base import AlignmentData
 from benchmarks.withholding import withheld
 from harness.fingerprint import folder_hash
 from harness.integrity import NetworkState, check_untouched
+from harness.seal import sealed
 from harness.storage import write_json, writing
 from methods.base import ChatModel, Method, Progress
 
@@ -59,7 +60,7 @@ def fit_and_save(
         fitted.save(temporary)
         _check_tensors(method.name, temporary)
         facts = {"hash": folder_hash(temporary, without=FACTS), "cost": cost, "diagnostics": diagnostics}
-        write_json(temporary / FACTS, facts)
+        write_json(temporary / FACTS, sealed(facts))
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
 

@@ -38,7 +38,7 @@ def write_pages(folder: RunFolder, judge: str | None, note: Callable[[str], None
     paths = []
     with writing(folder.root):
         content = results(comparison, git_hash if isinstance(git_hash, str) else None)
-        write_json(folder.results(other), content)
+        write_json(folder.results(other), content | ({"judge_argument": other} if other else {}))
         write_json(folder.root / "costs.json", costs(comparison))
         for name in ("markdown", "html"):
             path = folder.report(other) / f"report{RENDERERS[name].suffix}"

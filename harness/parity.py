@@ -9,6 +9,7 @@ from harness.cells import Ordered
 from harness.plan import Cell
 from harness.records import reply_from_json
 from harness.run_folder import RunFolder
+from harness.seal import sealed
 from harness.serving import Server
 from harness.storage import write_json, writing
 from methods.base import ChatModel, Fitted, GenerationSettings
@@ -48,7 +49,7 @@ def measure(
             served = [reply_from_json(records[prompt.id]) for prompt in prompts]
             found = compare_replies(served, protected.generate(prompts, settings))
             with writing(folder.root):
-                write_json(folder.parity(cell), found)
+                write_json(folder.parity(cell), sealed(found))
 
 
 def compare_replies(served: Sequence[Reply], local: Sequence[Reply]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from harness.plan import Cell
 from harness.protocol import check_same
 from harness.provenance import here, maker
 from harness.records import benchmark_from_json, benchmark_to_json
+from harness.seal import sealed
 from harness.storage import write_json, write_whole, writing
 
 SCHEMA_VERSION = 1
@@ -56,6 +57,10 @@ class RunFolder:
     def report(self, judge: str | None = None) -> Path:
         """Folder of the pages, likewise."""
         return self.root / "report" / (_file_name(judge) if judge else "")
+
+    def benchmark_file(self, name: str) -> Path:
+        """Its prompts, as they were put to the arms."""
+        return self.root / "benchmarks" / f"{name}.jsonl"
 
     def replies(self, cell: Cell) -> Path:
         """One line a reply."""
@@ -130,7 +135,7 @@ class RunFolder:
                 header["provenance"] = provenance
             for benchmark in benchmarks:
                 self._write_benchmark(benchmark)
-            write_json(self.header_file, header)
+            write_json(self.header_file, sealed(header))
 
     def benchmark(self, name: str, content_hash: str) -> Benchmark:
         """A benchmark as it was put to the arms.
@@ -138,7 +143,7 @@ class RunFolder:
         Raises:
             UserError: If its file was changed or is gone.
         """
-        path = self._benchmark_file(name)
+        path = self.benchmark_file(name)
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
             benchmark = benchmark_from_json([json.loads(line) for line in lines])
@@ -176,12 +181,14 @@ class RunFolder:
                 lock.flush()
             yield
 
-    def _benchmark_file(self, name: str) -> Path:
-        return self.root / "benchmarks" / f"{name}.jsonl"
-
     def _write_benchmark(self, benchmark: Benchmark) -> None:
-        lines = [json.dumps(line, ensure_ascii=True) + "\n" for line in benchmark_to_json(benchmark)]
-        write_whole(self._benchmark_file(benchmark.name), "".join(lines).encode())
+        write_whole(self.benchmark_file(benchmark.name), benchmark_lines(benchmark))
+
+
+def benchmark_lines(benchmark: Benchmark) -> bytes:
+    """Content of a benchmark's file: a sealed head, and a line a prompt."""
+    head, *prompts = benchmark_to_json(benchmark)
+    return "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in (sealed(head), *prompts)).encode()
 
 
 def _file_name(judge: str) -> str:

@@ -63,8 +63,12 @@ def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - the JSON edg
     Raises:
         ValueError: If a number is NaN or infinite.
     """
-    text = json.dumps(content, indent=2, ensure_ascii=True, allow_nan=False)
-    write_whole(path, text.encode() + b"\n")
+    write_whole(path, json_bytes(content))
+
+
+def json_bytes(content: Any) -> bytes:  # noqa: ANN401 - the JSON edge
+    """What `write_json` writes."""
+    return json.dumps(content, indent=2, ensure_ascii=True, allow_nan=False).encode() + b"\n"
 
 
 def append_durably(path: Path, content: bytes) -> None:

@@ -1,0 +1,86 @@
+"""What was asked and what was fitted, against the hashes that were written down with it."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.base import Benchmark
+from benchmarks.errors import UserError
+from harness.findings import Finding, Findings, Level
+from harness.fingerprint import folder_hash
+from harness.fitting import FACTS
+from harness.run_folder import RunFolder, benchmark_lines
+from harness.seal import is_whole
+from harness.storage import json_bytes
+
+
+def look_at_benchmark(folder: RunFolder, name: str, content_hash: str, findings: Findings) -> Benchmark | None:
+    """The prompts of a benchmark; None where they are not those that were put to the arms."""
+    try:
+        benchmark = folder.benchmark(name, content_hash)
+    except UserError as error:
+        findings.add("benchmarks", Level.PROBLEM, str(error))
+        return None
+    content = folder.benchmark_file(name).read_bytes()
+    whole = is_whole(json.loads(content.partition(b"\n")[0]))
+    if whole is None:
+        text = f"'{name}': {len(benchmark.prompts)} prompts as their hash says; what is told of them has no digest"
+        findings.add("benchmarks", Level.WARNING, text)
+    elif not whole or content != benchmark_lines(benchmark):
+        findings.add("benchmarks", Level.PROBLEM, f"'{name}' was edited, though not its prompts")
+    else:
+        findings.add("benchmarks", Level.OK, f"'{name}': {len(benchmark.prompts)} prompts as their hash says")
+    return benchmark
+
+
+def look_at_artefacts(folder: RunFolder, header: Mapping[str, Any]) -> Iterator[Finding]:
+    """What every fit left behind."""
+    places = [folder.artefact(arm["name"], seed) for arm in header["arms"] for seed in arm["seeds"]]
+    there = [place for place in places if place.exists()]
+    yield from _counted("artefacts", [_of_artefact(place, folder.root) for place in there])
+    if len(there) < len(places):
+        yield Finding("artefacts", Level.WARNING, f"{len(there)} of {len(places)} fits are there")
+
+
+def look_at_parity(folder: RunFolder, header: Mapping[str, Any]) -> Iterator[Finding]:
+    """How servers compared with the local network."""
+    del header
+    paths = sorted(folder.root.glob("parity/*/*/*.json"))
+    yield from _counted("parity", [_of_json(path, folder.root) for path in paths])
+
+
+def _of_artefact(place: Path, root: Path) -> Finding:
+    found = _of_json(place / FACTS, root)
+    if found.level is not Level.PROBLEM:
+        written = json.loads((place / FACTS).read_bytes())
+        if written.get("hash") != folder_hash(place, without=FACTS):
+            return Finding(*found[:1], Level.PROBLEM, f"{place.relative_to(root)}: files are not as the fit left them")
+    return found
+
+
+def _of_json(path: Path, root: Path) -> Finding:
+    """One file that carries its digest; of an earlier version where it does not."""
+    name = path.relative_to(root).as_posix()
+    try:
+        content = path.read_bytes()
+        found = json.loads(content)
+        is_as_written = isinstance(found, dict) and (whole := is_whole(found)) is not False
+        if is_as_written and whole is not None:
+            is_as_written = content == json_bytes(found)
+    except (OSError, ValueError):
+        return Finding(name, Level.PROBLEM, f"{name} cannot be read")
+    if not is_as_written:
+        return Finding(name, Level.PROBLEM, f"{name} was edited")
+    return Finding(name, Level.WARNING if whole is None else Level.OK, "")
+
+
+def _counted(subject: str, found: Sequence[Finding]) -> Iterator[Finding]:
+    """Every problem by itself, the others by number."""
+    yield from (line._replace(subject=subject) for line in found if line.level is Level.PROBLEM)
+    fine, doubtful = (sum(line.level is level for line in found) for level in (Level.OK, Level.WARNING))
+    if fine:
+        yield Finding(subject, Level.OK, f"{fine} as they were written")
+    if doubtful:
+        text = f"{doubtful} have no digest, being of an earlier version: an edit of cost or diagnostics cannot be told"
+        yield Finding(subject, Level.WARNING, text)
