@@ -194,6 +194,7 @@ def tune(
 app.command("new-method")(author_commands.new_method)
 app.command()(author_commands.check)
 app.command()(page_commands.report)
+app.command()(page_commands.compare)
 app.command()(page_commands.verify)
 app.command()(table_commands.paper)
 app.command()(table_commands.audit)

@@ -60,7 +60,7 @@ def compared(evidence: Evidence) -> Comparison:
     keys, error = [column.key for column in evidence.columns], evidence.judge.known_error
     return Comparison(
         model=header["protocol"]["model"]["name"],
-        arms=tuple(_arm(evidence.folder, described, answers) for described in header["arms"]),
+        arms=tuple(describe_arm(evidence.folder, described, answers) for described in header["arms"]),
         columns=evidence.columns,
         estimates=estimates,
         sections=section_notes(evidence.columns, evidence.protocols),
@@ -112,7 +112,8 @@ def _corrected(table: ScoreTable, columns: Sequence[Column], estimates: Estimate
     return found
 
 
-def _arm(folder: RunFolder, described: Mapping[str, Any], answers: Answers) -> Arm:
+def describe_arm(folder: RunFolder, described: Mapping[str, Any], answers: Answers) -> Arm:
+    """What a page says of an arm besides its numbers."""
     name = described["name"]
     fits = {seed: facts for seed in described["seeds"] if (facts := read_facts(folder.artefact(name, seed)))}
     diagnostics = {f"seed-{seed}": facts["diagnostics"] for seed, facts in fits.items() if facts["diagnostics"]}

@@ -1,5 +1,7 @@
 """The commands that turn replies on disk into pages; none of them loads a model."""
 
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +20,36 @@ def report(
         pages = write_pages(run_folder, judge, Display().note)
     for path in pages.paths:
         typer.echo(run_folder.shown(path))
+
+
+def compare(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN [RUN]", help="One run folder or two, or their URLs.")],
+    arms: Annotated[
+        str | None,
+        typer.Option(help="A,B: two arms of one run, the baseline first; of two runs one of each, or one of both."),
+    ] = None,
+    judge: Annotated[str | None, typer.Option(help="Read the replies with this judge.  [default: the runs']")] = None,
+    output: Annotated[Path | None, typer.Option(help="FILE.html: the report's page on these two arms.")] = None,
+    is_whole: Annotated[bool, typer.Option("--all", help="Every number and every changed verdict.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The same for machines.")] = False,
+) -> None:
+    """Hold one arm against another on the same prompts: differences with tests, and verdicts that changed.
+
+    Two runs without --arms: every arm that both have against itself. No model is loaded.
+    """
+    from benchmarks.errors import UserError
+    from harness.contrast.command import Options
+    from harness.contrast.command import compare as contrast
+    from harness.progress import Display
+    from harness.remote.opened import opened_to_read
+
+    if len(runs) > 2:
+        raise UserError(f"compare takes one run or two; {len(runs)} were given.")
+    labels = tuple(label.strip() for label in arms.split(",") if label.strip()) if arms else ()
+    options = Options(labels, judge, output, is_whole, as_json)
+    with ExitStack() as stack:
+        folders = [stack.enter_context(opened_to_read(run)) for run in runs]
+        typer.echo(contrast(folders, options, Display().note))
 
 
 def verify(

@@ -1,0 +1,1 @@
+"""`equipoise compare`: two arms of one run, or of two, on the prompts that both have answered."""
