@@ -76,10 +76,10 @@ def _names(pair: Pair) -> tuple[str, str]:
 def _evidence(pair: Pair, names: Sequence[str], answers: Answers) -> Evidence:
     """Both as arms of the first's run."""
     pairings, protocols = find_pairings(answers.benchmarks), find_protocols(answers.benchmarks)
-    header = {**pair.a.run.header, "arms": [{**side.described, "name": name} for side, name in zip(pair, names, strict=True)]}
+    arms = [{**side.described, "name": name} for side, name in zip(pair, names, strict=True)]
     return replace(
         pair.a.run,
-        header=header,
+        header={**pair.a.run.header, "arms": arms},
         answers=answers,
         pairings=pairings,
         protocols=protocols,
@@ -92,11 +92,12 @@ def _told(comparison: Comparison, pair: Pair, names: Sequence[str], notes: Seque
     """The comparison with the facts of either run in place of the first's."""
     described = [describe_arm(side.run.folder, side.described, side.run.answers) for side in pair]
     arms = tuple(replace(arm, name=name) for arm, name in zip(described, names, strict=True))
-    provenance: dict[str, Any] = {"compared": list(notes), **comparison.provenance}
+    provenance = comparison.provenance
     if pair.a.run is not pair.b.run:
-        provenance = {"compared": list(notes), "A": pair.a.run.header["provenance"], "B": pair.b.run.header["provenance"]}
+        provenance = {letter: side.run.header["provenance"] for letter, side in zip("AB", pair, strict=True)}
     models = dict.fromkeys(side.run.header["protocol"]["model"]["name"] for side in pair)
-    return replace(comparison, arms=arms, model=" / ".join(models), provenance=provenance)
+    told = {"compared": list(notes), **provenance}
+    return replace(comparison, arms=arms, model=" / ".join(models), provenance=told)
 
 
 def _shared(pair: Pair, names: Sequence[str]) -> Iterator[Shared]:
@@ -163,18 +164,20 @@ def _alone(pair: Pair, names: Sequence[str]) -> Iterator[str]:
 
 def _changes(pair: Pair) -> Iterator[str]:
     """Of the two runs' protocols, then of the arms' settings: `differs: max_new_tokens 96 / 48`."""
-    runs = [_compared_parts(side.run.header["protocol"]) for side in pair]
-    arms = [{"method": side.described["method"], "settings": side.described["settings"]} for side in pair]
-    for change in (*differences(*runs), *(differences(*arms) if arms[0]["method"] == arms[1]["method"] else ())):
+    a, b = pair
+    changes = list(differences(_compared_parts(a), _compared_parts(b)))
+    if a.described["method"] == b.described["method"]:
+        changes += differences({"settings": a.described["settings"]}, {"settings": b.described["settings"]})
+    for change in changes:
         key, _, values = change.partition(": ")
         before, _, after = values.partition(" -> ")
         whose = "; A's is taken for both" if key.startswith("su_f1.") else ""
         yield f"differs: {_plain(key)} {_value(before)} / {_value(after)}{whose}"
 
 
-def _compared_parts(protocol: Mapping[str, Any]) -> dict[str, Any]:
+def _compared_parts(side: Side) -> dict[str, Any]:
     """But for the arms, which are named by the user, and the seeds and sizes, which are told per benchmark."""
-    return {name: part for name, part in protocol.items() if name not in ("arms", "seeds")}
+    return {name: part for name, part in side.run.header["protocol"].items() if name not in ("arms", "seeds")}
 
 
 def _plain(key: str) -> str:

@@ -1,4 +1,4 @@
-"""The replies and scores of every cell, line by line: whole, of this cell, one a prompt, and of prompts that were asked."""
+"""The replies and scores of every cell, line by line: whole, of this cell, and one for each prompt that was asked."""
 
 import json
 from collections import Counter
@@ -47,7 +47,7 @@ def look_at_cells(folder: RunFolder, header: Mapping[str, Any], benchmarks: Sequ
     ]
     replies = {file.cell: file for file in files if file.kind == "replies"}
     for file in files:
-        yield from _damages(folder, file, files)
+        yield from _damages(file, files)
         wanted = _wanted(file, replies[file.cell])
         yield from _strangers(file)
         yield from _missing(folder, file, wanted)
@@ -59,16 +59,18 @@ def look_at_cells(folder: RunFolder, header: Mapping[str, Any], benchmarks: Sequ
             yield Finding(path.parts[-4], Level.WARNING, f"{_name(path)} is of no arm of the run, and is not read")
 
 
-def _damages(folder: RunFolder, file: Read, files: Sequence[Read]) -> Iterator[Finding]:
+def _damages(file: Read, files: Sequence[Read]) -> Iterator[Finding]:
     damages = file.contents.damages
     if not damages:
         return
-    content = file.path.read_bytes()
-    lines = content.split(b"\n")
-    told = [
-        f"line {damage.line}{_whose(lines[damage.line - 1], file)}: {_reason(lines[damage.line - 1], damage, file, files)}"
-        for damage in damages[:MOST_NAMED]
-    ]
+    lines = file.path.read_bytes().split(b"\n")
+    owner = _owner(lines[damages[0].line - 1], file, files)
+    if owner and len(damages) > 1 and all(ledger.is_of(lines[damage.line - 1], owner) for damage in damages):
+        text = f"{_name(file.path)}: {len(damages)} lines belong into {_name(owner)}"
+        yield Finding(file.kind, Level.PROBLEM, text)
+        return
+    named = [(damage, lines[damage.line - 1]) for damage in damages[:MOST_NAMED]]
+    told = [f"line {damage.line}{_whose(line, file)}: {_reason(line, damage, file, files)}" for damage, line in named]
     more = f"; and {len(damages) - MOST_NAMED} lines more" if len(damages) > MOST_NAMED else ""
     yield Finding(file.kind, Level.PROBLEM, f"{_name(file.path)}, {'; '.join(told)}{more}")
 
@@ -81,14 +83,22 @@ def _whose(line: bytes, file: Read) -> str:
         return ""
     prompt_id = record.get("prompt_id") if isinstance(record, dict) else None
     asked = {prompt.id: prompt.plain for prompt in file.benchmark.prompts}
-    return f" ('{prompt_name(prompt_id, asked[prompt_id])}')" if prompt_id in asked else ""
+    if not isinstance(prompt_id, str) or prompt_id not in asked:
+        return ""
+    return f" ('{prompt_name(prompt_id, asked[prompt_id])}')"
 
 
 def _reason(line: bytes, damage: ledger.Damage, file: Read, files: Sequence[Read]) -> str:
-    owners = [other.path for other in files if other is not file and ledger.is_of(line, other.path)]
-    if owners:
-        return f"belongs into {_name(owners[0])}"
+    owner = _owner(line, file, files)
+    if owner:
+        return f"belongs into {_name(owner)}"
     return "torn or edited" if damage.reason == ledger.TORN else "a second one of this prompt"
+
+
+def _owner(line: bytes, file: Read, files: Sequence[Read]) -> Path | None:
+    """The other file that a line was written for, if any."""
+    others = [other.path for other in files if other.path != file.path]
+    return next((path for path in others if ledger.is_of(line, path)), None)
 
 
 def _strangers(file: Read) -> Iterator[Finding]:
@@ -118,7 +128,8 @@ def _missing(folder: RunFolder, file: Read, wanted: Sequence[str]) -> Iterator[F
 def _orders(replies: Sequence[Read]) -> Iterator[Finding]:
     """Every arm is asked in the same order; what was spoilt and made again stands last."""
     for name in dict.fromkeys(file.cell.benchmark for file in replies):
-        full = [file for file in replies if file.cell.benchmark == name and len(file.order) == len(file.benchmark.prompts)]
+        cells = [file for file in replies if file.cell.benchmark == name]
+        full = [file for file in cells if len(file.order) == len(file.benchmark.prompts)]
         usual = Counter(file.order for file in full).most_common(1)
         for file in full:
             if file.order != usual[0][0]:

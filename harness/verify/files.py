@@ -25,8 +25,10 @@ def look_at_benchmark(folder: RunFolder, name: str, content_hash: str, findings:
     content = folder.benchmark_file(name).read_bytes()
     whole = is_whole(json.loads(content.partition(b"\n")[0]))
     if whole is None:
-        text = f"'{name}': {len(benchmark.prompts)} prompts as their hash says; what is told of them has no digest"
-        findings.add("benchmarks", Level.WARNING, text)
+        text = (
+            f"'{name}': {len(benchmark.prompts)} prompts as their hash says; an edited title or licence cannot be told"
+        )
+        findings.add("benchmarks", Level.OK, text)
     elif not whole or content != benchmark_lines(benchmark):
         findings.add("benchmarks", Level.PROBLEM, f"'{name}' was edited, though not its prompts")
     else:
@@ -55,7 +57,9 @@ def _of_artefact(place: Path, root: Path) -> Finding:
     if found.level is not Level.PROBLEM:
         written = json.loads((place / FACTS).read_bytes())
         if written.get("hash") != folder_hash(place, without=FACTS):
-            return Finding(*found[:1], Level.PROBLEM, f"{place.relative_to(root)}: files are not as the fit left them")
+            return Finding(
+                found.subject, Level.PROBLEM, f"{place.relative_to(root)}: files are not as the fit left them"
+            )
     return found
 
 

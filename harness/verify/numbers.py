@@ -1,6 +1,7 @@
 """Every published number and page against what the replies give now."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -19,6 +20,7 @@ from reports.registry import RENDERERS
 MOST_NAMED = 10
 """Numbers of one file that are named one by one."""
 _ABSENT = object()
+_NUMBER = re.compile(r"(?P<kind>estimates|comparisons|corrected)\[(?P<of>.*)\]\.(?P<field>\w+)", re.DOTALL)
 
 
 def look_at_numbers(folder: RunFolder, header: Mapping[str, Any]) -> Iterator[Finding]:
@@ -72,7 +74,8 @@ def _of_results(path: Path, fresh: Mapping[str, Any]) -> Iterator[Finding]:
     level = Level.PROBLEM
     if written.get("judge") != fresh["judge"]:
         level = Level.WARNING
-        text = f"{path.name} was judged by '{written.get('judge')}'; this is '{fresh['judge']}', whose verdicts may differ"
+        judges = f"'{written.get('judge')}'; this is '{fresh['judge']}'"
+        text = f"{path.name} was judged by {judges}, whose verdicts may differ"
         yield Finding("numbers", level, text)
     yield from _compared(path, written, fresh, level)
 
@@ -101,9 +104,9 @@ def _compared(path: Path, written: Mapping[str, Any], fresh: Mapping[str, Any], 
     ours, theirs = dict(_leaves(json.loads(json_bytes(fresh)))), dict(_leaves(written))
     names = [*theirs, *(name for name in ours if name not in theirs)]
     differing = [name for name in names if theirs.get(name, _ABSENT) != ours.get(name, _ABSENT)]
-    for name in islice(differing, MOST_NAMED):
-        text = f"{name}: {_shown(theirs.get(name, _ABSENT))} written, {_shown(ours.get(name, _ABSENT))} from the replies"
-        yield Finding("numbers", level, f"{path.name}: {text}")
+    for name in islice(sorted(differing, key=_rank), MOST_NAMED):
+        before, after = (_shown(entries.get(name, _ABSENT)) for entries in (theirs, ours))
+        yield Finding("numbers", level, f"{path.name}: {_called(name)}: {before} written, {after} from the replies")
     if len(differing) > MOST_NAMED:
         yield Finding("numbers", level, f"{path.name}: {len(differing) - MOST_NAMED} entries more differ")
     if not differing and path.read_bytes() != json_bytes(fresh):
@@ -120,10 +123,26 @@ def _leaves(value: object, name: str = "") -> Iterator[tuple[str, object]]:
     elif isinstance(value, list) and value:
         for place, inner in enumerate(value):
             is_number = isinstance(inner, Mapping) and {"arm", "column"} <= inner.keys()
-            named = f"{inner['column']} of {inner['arm']}" if is_number else place  # type: ignore[call-overload]
+            named = f"{inner['column']} of {inner['arm']}" if is_number else place
             yield from _leaves(inner, f"{name}[{named}]")
     else:
         yield name, value
+
+
+def _rank(name: str) -> int:
+    """Numbers of the leaderboard first: most others follow from them."""
+    found = _NUMBER.fullmatch(name)
+    return 2 if found is None else int((found["kind"], found["field"]) != ("estimates", "value"))
+
+
+def _called(name: str) -> str:
+    """`attacked/refusal_rate of neurontune`, or with what is told of it: `..., p_value of the difference`."""
+    found = _NUMBER.fullmatch(name)
+    if found is None:
+        return name
+    kind = {"estimates": "", "comparisons": " of the difference", "corrected": " of the corrected"}[found["kind"]]
+    is_plain = found["field"] == "value" and not kind
+    return found["of"] if is_plain else f"{found['of']}, {found['field']}{kind}"
 
 
 def _shown(value: object) -> str:
