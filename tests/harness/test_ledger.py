@@ -98,3 +98,29 @@ def test_a_batch_is_one_write_that_is_on_the_disk(tmp_path: Path, monkeypatch: p
 def test_benchmarks_survive_json(name: str) -> None:
     benchmark = fakes.BENCHMARKS[name]()
     assert benchmark_from_json(benchmark_to_json(benchmark)) == benchmark
+
+
+def test_a_line_counts_for_its_own_cell_alone(tmp_path: Path) -> None:
+    paths = [tmp_path / "run" / "replies" / arm / "seed-0" / "bad.jsonl" for arm in ("a", "b")]
+    ledger.append(paths[0], [{"prompt_id": "p"}])
+    paths[1].parent.mkdir(parents=True)
+    paths[1].write_bytes(paths[0].read_bytes())
+    assert list(ledger.read(paths[0]).records) == ["p"]
+    assert [damage.reason for damage in ledger.read(paths[1]).damages] == ["torn or edited"]
+    line = paths[1].read_bytes().strip()
+    assert [ledger.is_of(line, path) for path in paths] == [True, False]
+
+
+def test_a_run_folder_can_be_moved(tmp_path: Path) -> None:
+    ledger.append(tmp_path / "one/scores/a/seed-0/bad.jsonl", [{"prompt_id": "p"}])
+    (tmp_path / "one").rename(tmp_path / "two")
+    assert ledger.read(tmp_path / "two/scores/a/seed-0/bad.jsonl").is_tidy
+
+
+def test_lines_of_earlier_versions_are_read_and_gone_on_after(tmp_path: Path) -> None:
+    path = tmp_path / "replies.jsonl"
+    path.write_bytes(b'{"prompt_id": "a", "text": "said before", "checksum": "fbd6b8af73b7"}\n')
+    ledger.append(path, [{"prompt_id": "b"}])
+    contents = ledger.read(path)
+    assert contents.records == {"a": {"prompt_id": "a", "text": "said before"}, "b": {"prompt_id": "b"}}
+    assert (contents.unbound, contents.is_tidy) == (1, True)
