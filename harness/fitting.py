@@ -12,7 +12,7 @@ from benchmarks.base import AlignmentData
 from benchmarks.withholding import withheld
 from harness.fingerprint import folder_hash
 from harness.integrity import NetworkState, check_untouched
-from harness.seal import sealed
+from harness.seal import is_whole, sealed
 from harness.storage import write_json, writing
 from methods.base import ChatModel, Method, Progress
 
@@ -30,7 +30,9 @@ def read_facts(folder: Path) -> dict[str, Any] | None:
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if not isinstance(facts, dict) or facts.get("hash") != folder_hash(folder, without=FACTS):
+    if not isinstance(facts, dict) or is_whole(facts) is False:
+        return None
+    if facts.get("hash") != folder_hash(folder, without=FACTS):
         return None
     return facts
 

@@ -165,7 +165,7 @@ def _alone(pair: Pair, names: Sequence[str]) -> Iterator[str]:
 def _changes(pair: Pair) -> Iterator[str]:
     """Of the two runs' protocols, then of the arms' settings: `differs: max_new_tokens 96 / 48`."""
     a, b = pair
-    changes = list(differences(_compared_parts(a), _compared_parts(b)))
+    changes = list(differences(*_protocols(pair)))
     if a.described["method"] == b.described["method"]:
         changes += differences({"settings": a.described["settings"]}, {"settings": b.described["settings"]})
     for change in changes:
@@ -175,9 +175,16 @@ def _changes(pair: Pair) -> Iterator[str]:
         yield f"differs: {_plain(key)} {_value(before)} / {_value(after)}{whose}"
 
 
-def _compared_parts(side: Side) -> dict[str, Any]:
-    """But for the arms, which are named by the user, and the seeds and sizes, which are told per benchmark."""
-    return {name: part for name, part in side.run.header["protocol"].items() if name not in ("arms", "seeds")}
+def _protocols(pair: Pair) -> tuple[dict[str, Any], dict[str, Any]]:
+    """But for the arms, which the user names, for seeds and prompts, of which there is a note where they differ."""
+    protocols = [side.run.header["protocol"] for side in pair]
+    shared = [name for name in protocols[0]["benchmarks"] if name in protocols[1]["benchmarks"]]
+    first, second = (
+        {name: part for name, part in protocol.items() if name not in ("arms", "seeds", "benchmarks")}
+        | {"benchmarks": {name: protocol["benchmarks"][name].get("revision") for name in shared}}
+        for protocol in protocols
+    )
+    return first, second
 
 
 def _plain(key: str) -> str:

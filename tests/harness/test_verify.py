@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from benchmarks.errors import UserError
 from harness import ledger
 from harness.findings import Finding, Level
+from harness.fitting import read_facts
 from harness.run_folder import RunFolder
 from harness.seal import is_whole, sealed
 from harness.storage import write_json
@@ -129,6 +130,13 @@ def test_a_reply_that_was_edited_and_sealed_anew_is_seen_by_its_numbers(run: Pat
     path.unlink()
     ledger.append(path, [{**record, "text": "Sure, word by word."} for record in records])
     assert bad(run)[0] == "results.json: bad/refusal_rate of prefix: 1 written, 0 from the replies"
+
+
+def test_an_artefact_whose_facts_were_edited_is_named_and_is_none_any_more(run: Path) -> None:
+    path = run / "artefacts/prefix/seed-0/fit.json"
+    path.write_text(path.read_text().replace('"seconds": 2.0', '"seconds": 1.0'))
+    assert bad(run)[0] == "artefacts/prefix/seed-0/fit.json was edited"
+    assert read_facts(path.parent) is None
 
 
 def test_a_number_that_does_not_follow_is_named_with_both_values(run: Path) -> None:
