@@ -23,11 +23,10 @@ def verify(folder: RunFolder) -> list[Finding]:
     header, findings = folder.header(), Findings()
     if not _look_at_header(folder, header, findings):
         return findings.lines
-    described = header["protocol"]["benchmarks"]
-    benchmarks = {name: look_at_benchmark(folder, name, facts["hash"], findings) for name, facts in described.items()}
+    benchmarks = [look_at_benchmark(folder, header, name, findings) for name in header["protocol"]["benchmarks"]]
     for look in (look_at_artefacts, look_at_parity):
         findings.lines.extend(look(folder, header))
-    whole = [benchmark for benchmark in benchmarks.values() if benchmark is not None]
+    whole = [benchmark for benchmark in benchmarks if benchmark is not None]
     findings.lines.extend(look_at_cells(folder, header, whole))
     if any(line.subject in ("benchmarks", "parity") for line in findings.problems):
         findings.add("numbers", Level.PROBLEM, "not recomputed, since what they are made from is not as it was")

@@ -15,8 +15,9 @@ from harness.seal import is_whole
 from harness.storage import json_bytes
 
 
-def look_at_benchmark(folder: RunFolder, name: str, content_hash: str, findings: Findings) -> Benchmark | None:
+def look_at_benchmark(folder: RunFolder, header: Mapping[str, Any], name: str, findings: Findings) -> Benchmark | None:
     """The prompts of a benchmark; None where they are not those that were put to the arms."""
+    content_hash = header["protocol"]["benchmarks"][name]["hash"]
     try:
         benchmark = folder.benchmark(name, content_hash)
     except UserError as error:
@@ -24,7 +25,7 @@ def look_at_benchmark(folder: RunFolder, name: str, content_hash: str, findings:
         return None
     content = folder.benchmark_file(name).read_bytes()
     whole = is_whole(json.loads(content.partition(b"\n")[0]))
-    if whole is None:
+    if whole is None and is_whole(header) is None:
         text = (
             f"'{name}': {len(benchmark.prompts)} prompts as their hash says; an edited title or licence cannot be told"
         )
@@ -40,20 +41,19 @@ def look_at_artefacts(folder: RunFolder, header: Mapping[str, Any]) -> Iterator[
     """What every fit left behind."""
     places = [folder.artefact(arm["name"], seed) for arm in header["arms"] for seed in arm["seeds"]]
     there = [place for place in places if place.exists()]
-    yield from _counted("artefacts", [_of_artefact(place, folder.root) for place in there])
+    yield from _counted("artefacts", [_of_artefact(place, folder.root, header) for place in there])
     if len(there) < len(places):
         yield Finding("artefacts", Level.WARNING, f"{len(there)} of {len(places)} fits are there")
 
 
 def look_at_parity(folder: RunFolder, header: Mapping[str, Any]) -> Iterator[Finding]:
     """How servers compared with the local network."""
-    del header
     paths = sorted(folder.root.glob("parity/*/*/*.json"))
-    yield from _counted("parity", [_of_json(path, folder.root) for path in paths])
+    yield from _counted("parity", [_of_json(path, folder.root, header) for path in paths])
 
 
-def _of_artefact(place: Path, root: Path) -> Finding:
-    found = _of_json(place / FACTS, root)
+def _of_artefact(place: Path, root: Path, header: Mapping[str, Any]) -> Finding:
+    found = _of_json(place / FACTS, root, header)
     if found.level is not Level.PROBLEM:
         written = json.loads((place / FACTS).read_bytes())
         if written.get("hash") != folder_hash(place, without=FACTS):
@@ -63,15 +63,15 @@ def _of_artefact(place: Path, root: Path) -> Finding:
     return found
 
 
-def _of_json(path: Path, root: Path) -> Finding:
-    """One file that carries its digest; of an earlier version where it does not."""
+def _of_json(path: Path, root: Path, header: Mapping[str, Any]) -> Finding:
+    """One file that carries its digest, unless an earlier version began the run."""
+    may_have_none = is_whole(header) is None or bool(header["resumed"])
     name = path.relative_to(root).as_posix()
     try:
         content = path.read_bytes()
         found = json.loads(content)
-        is_as_written = isinstance(found, dict) and (whole := is_whole(found)) is not False
-        if is_as_written and whole is not None:
-            is_as_written = content == json_bytes(found)
+        whole = is_whole(found) if isinstance(found, dict) else False
+        is_as_written = may_have_none if whole is None else whole and content == json_bytes(found)
     except (OSError, ValueError):
         return Finding(name, Level.PROBLEM, f"{name} cannot be read")
     if not is_as_written:
