@@ -54,7 +54,7 @@ def choose(runs: Sequence[Evidence], arms: Sequence[str]) -> list[Pair]:
 def _obvious(first: Evidence, last: Evidence) -> list[Pair]:
     if first is last:
         if len(first.arms) != 2:
-            raise UserError(f"'{first.folder.name}' has {len(first.arms)} arms. {_two_of(first)}")
+            raise UserError(f"Two arms are compared, and '{first.folder.name}' has {len(first.arms)}. {_two_of(first)}")
         return [Pair(Side(first, first.arms[0]), Side(last, first.arms[1]))]
     shared = [arm for arm in first.arms if arm in last.arms]
     own = [[arm for arm in run.arms if arm != "default"] for run in (first, last)]

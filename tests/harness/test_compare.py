@@ -124,8 +124,9 @@ def test_one_name_is_of_both_runs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("first", "second", "arms", "told"),
     [
-        ("xyz", None, "", "'one' has 3 arms. Name two with --arms A,B, the baseline first: x, y, z."),
-        ("x", None, "", "'one' has 1 arms. It has no arm but x: give a second run."),
+        ("xyz", None, "", "Two arms are compared, and 'one' has 3. "
+         "Name two with --arms A,B, the baseline first: x, y, z."),
+        ("x", None, "", "Two arms are compared, and 'one' has 1. It has no arm but x: give a second run."),
         ("xy", None, "xx", "An arm cannot be compared with itself within one run. "
          "Name two with --arms A,B, the baseline first: x, y."),
         ("xy", None, "xyy", "--arms takes two labels, the baseline first; 3 were given."),
