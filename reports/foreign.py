@@ -15,6 +15,8 @@ joiners U+200C and U+200D, without which emoji and Persian words fall apart."""
 MARKDOWN_SIGNS = re.compile(r"([\\`*\[\]<>|~&#$]|(?<![^\W_])_|_(?![^\W_]))")
 """An underscore between two letters or digits means nothing to GitHub, so `refusal_rate` stays readable."""
 
+FORMULA_SIGNS = ("=", "+", "-", "@")
+
 
 def visible(text: str) -> str:
     """The text with every unseen character written as an escape."""
@@ -29,6 +31,15 @@ def one_line(text: str) -> str:
 def markdown_text(text: str) -> str:
     """The same with every sign escaped that GitHub Markdown would act on, in a table cell too."""
     return MARKDOWN_SIGNS.sub(r"\\\1", one_line(text))
+
+
+def spreadsheet_text(text: str) -> str:
+    """One line that no spreadsheet takes for a formula: an apostrophe, which it does not show, goes first.
+
+    As advised in https://owasp.org/www-community/attacks/CSV_Injection.
+    """
+    line = one_line(text)
+    return f"'{line}" if line.startswith(FORMULA_SIGNS) else line
 
 
 def _escape(character: str) -> str:

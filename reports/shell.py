@@ -19,13 +19,14 @@ class Shell(NamedTuple):
     """Content-Security-Policy: scripts by hash, nothing from anywhere."""
 
 
-def shell(styles: Sequence[str], scripts: Sequence[str] = ()) -> Shell:
-    """Assets by name, in the order in which the page has them."""
+def shell(styles: Sequence[str], scripts: Sequence[str] = (), *, asks_its_server: bool = False) -> Shell:
+    """Assets by name, in the order in which the page has them; a served page may ask whoever serves it for more."""
     from markupsafe import Markup
 
     texts = [asset(name) for name in scripts]
     sources = " ".join(f"'sha256-{_hash(text)}'" for text in texts) or "'none'"
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src {sources}; base-uri 'none'; form-action 'none'"
+    policy += "; connect-src 'self'" if asks_its_server else ""
     return Shell(tuple(Markup(asset(name)) for name in styles), tuple(map(Markup, texts)), policy)
 
 

@@ -3,7 +3,7 @@
 import csv
 import io
 
-from reports.foreign import one_line
+from reports.foreign import spreadsheet_text
 from reports.paper.table import Cell, Heading, PaperTable
 
 PARTS = ("", "_low", "_high", "_n", "_unscored", "_mark", "_published")
@@ -19,7 +19,7 @@ def render(table: PaperTable) -> str:
         cells = [
             part for heading, cell in zip(table.headings, row.cells, strict=True) for part in _parts(heading, cell)
         ]
-        writer.writerow([*map(one_line, row.names), *cells])
+        writer.writerow([*map(spreadsheet_text, row.names), *cells])
     return stream.getvalue()
 
 
