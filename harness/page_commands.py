@@ -69,3 +69,15 @@ def verify(
         lines = [line._replace(text=one_line(line.text)) for line in examine(run_folder)]
         typer.echo(json.dumps(facts(run_folder, lines), indent=2) if as_json else table(lines, FINE))
     raise typer.Exit(1 if any(line.level is Level.PROBLEM for line in lines) else 0)
+
+
+def view(
+    folder: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, finished, in progress or not yet there.")],
+    port: Annotated[int | None, typer.Option(help="0 is any that is free.  [default: 8765, or any]")] = None,
+    judge: Annotated[str | None, typer.Option(help="Read the replies with another judge.")] = None,
+    opens: Annotated[bool, typer.Option("--open", help="Open it in a browser, too.")] = False,
+) -> None:
+    """Show a run in progress to a browser of this machine: how far it is, the report of what is there. Read-only."""
+    from harness.viewing.command import view as serve
+
+    raise typer.Exit(serve(folder, port, judge, typer.echo, opens=opens))
