@@ -13,6 +13,7 @@ import typer
 from benchmarks.errors import UserError
 from harness import author_commands, flags, page_commands, table_commands
 from harness.judging import arguments
+from reports.foreign import visible
 
 if TYPE_CHECKING:
     from harness.config import RunConfig
@@ -49,7 +50,7 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        print(f"equipoise: {error}", file=sys.stderr)
+        print(f"equipoise: {visible(str(error))}", file=sys.stderr)
         raise SystemExit(2) from error
 
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
 from benchmarks.errors import UserError
+from reports.foreign import one_line
 
 T = TypeVar("T")
 
@@ -55,9 +56,12 @@ class Findings:
 
 def table(lines: Sequence[Finding], fine: str = "All is there.") -> str:
     """Lines in columns, and the number of those that need a hand, or `fine`."""
-    width = max((len(line.subject) for line in lines), default=0)
-    level = max(len(level) for level in Level)
-    rows = [f"{line.level:<{level}}  {line.subject:<{width}}  {line.text}" for line in lines]
+    subjects = [one_line(line.subject) for line in lines]
+    width, level = max(map(len, subjects), default=0), max(len(level) for level in Level)
+    rows = [
+        f"{line.level:<{level}}  {subject:<{width}}  {one_line(line.text)}"
+        for subject, line in zip(subjects, lines, strict=True)
+    ]
     count = {kind: sum(line.level is kind for line in lines) for kind in (Level.PROBLEM, Level.WARNING)}
     told = [f"{number} {kind}{'s' * (number > 1)}" for kind, number in count.items() if number]
     return "\n".join([*rows, "", f"{' and '.join(told)}." if told else fine])

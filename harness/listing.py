@@ -22,6 +22,7 @@ from methods import registry as methods
 from methods.cards import card
 from metrics.base import Judge
 from metrics.registry import JUDGE_CATALOGUE, METRIC_CATALOGUE, judge
+from reports.foreign import visible
 
 WIDEST = 100
 """Characters a line: longer ones are hard to read, however wide the terminal."""
@@ -46,7 +47,8 @@ def listing(kind: str, *, verbose: bool) -> str:
     entries, problems = _KINDS[kind](verbose)
     width = max(len(name) for name in entries)
     lines = [f"{name:<{width}}  {text}" for name, text in entries.items()]
-    return ("\n\n" if verbose else "\n").join([*lines, *(f"warning: {problem}" for problem in problems)])
+    text = ("\n\n" if verbose else "\n").join([*lines, *(f"warning: {problem}" for problem in problems)])
+    return visible(text)  # plugins tell of themselves in their own words
 
 
 def _methods(verbose: bool) -> Listing:

@@ -63,10 +63,9 @@ def verify(
     from harness.remote.opened import opened_to_read
     from harness.verify.command import FINE, facts
     from harness.verify.command import verify as examine
-    from reports.foreign import one_line
 
     with opened_to_read(folder) as run_folder:
-        lines = [line._replace(text=one_line(line.text)) for line in examine(run_folder)]
+        lines = examine(run_folder)
         typer.echo(json.dumps(facts(run_folder, lines), indent=2) if as_json else table(lines, FINE))
     raise typer.Exit(1 if any(line.level is Level.PROBLEM for line in lines) else 0)
 

@@ -327,7 +327,7 @@ def test_the_page_follows_a_run_by_itself(chromium: "Browser", run: Path, server
         assert page.locator("progress[data-live='scans/0/alpaca']").evaluate("bar => bar.value") == 3
         answer_alpaca(run, 4)
         page.get_by_text("Of the 4 of 6 cells").wait_for(timeout=10_000)
-        assert page.get_by_role("status").inner_text() == "Stopped. 60 % of the replies."
+        assert page.get_by_role("status").inner_text() == "Ended, with failures. 60 % of the replies."
 
 
 def test_the_page_is_whole_without_javascript(chromium: "Browser", server: Server) -> None:
