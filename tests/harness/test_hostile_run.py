@@ -68,7 +68,7 @@ def obeyed(text: str) -> set[str]:
 def hostile_run(run_fakes: Equipoise, tmp_path: Path) -> Path:
     vars(harness_registry)["ENGINES"]["fake"] = lambda: FakeEngine(HostileModel())
     vars(benchmark_registry)["BENCHMARKS"]["hostile"] = hostile_benchmark
-    assert run_fakes("--benchmarks", "hostile", "--batch-size", "64") == 0
+    assert run_fakes("--methods", "default", "--benchmarks", "hostile", "--batch-size", "64") == 0
     return tmp_path / "run"
 
 
