@@ -34,9 +34,12 @@ NAMED = tuple(
 """One a family: arms of a page with plots."""
 
 
-def plain(text: str, word: str = "x") -> str:
+def plain(text: str, word: str) -> str:
     """Harmless, as long at least, empty where the text is, and as breakable as a name."""
-    return re.sub(r"[^-_+]+", word, text).ljust(len(text), "x")
+    return re.sub(r"[^-_+]+", word, text).rjust(len(text), "x")
+
+
+HARMLESS = {name: plain(text, f"x{place}") for place, (name, text) in enumerate(HOSTILE.items())}
 
 
 def sample(name: str, text: str) -> Sample:
@@ -56,6 +59,8 @@ def sample(name: str, text: str) -> Sample:
         verdict="complied",
         reason=label,
         action={"steered": label},
+        strategies=(label,),
+        template=label,
     )
 
 
@@ -114,13 +119,14 @@ def elements(page: "Page") -> dict[str, int]:
 
 def walked(page: "Page") -> Iterator[Mapping[str, str]]:
     """Every reply of the page with all that is told of it, harmful ones too: the one place that knows the view."""
-    page.get_by_label("Show all harmful text").check()
-    page.locator("#cards .reveal").first.wait_for(state="detached")
-    following = page.get_by_role("button", name="Next")
+    page.locator("#reveal").check()
+    following = page.locator(".turn[data-step='1']").first
     while True:
-        yield from page.locator("#cards > li").evaluate_all(
-            """cards => cards.map((card) => Object.fromEntries(
-                [...card.querySelectorAll("[data-field]")].map((one) => [one.dataset.field, one.textContent])))"""
+        page.wait_for_function("!document.querySelector('.reveal:not(template *)')")
+        page.evaluate("document.querySelectorAll('#pairs .whole').forEach((button) => button.click())")
+        yield from page.locator("#pairs > li").evaluate_all(
+            """rows => rows.map((row) => Object.fromEntries(
+                [...row.querySelectorAll("[data-field]")].map((one) => [one.dataset.field, one.textContent])))"""
         )
         if following.is_disabled():
             return
@@ -131,13 +137,14 @@ def told(name: str, text: str) -> dict[str, str]:
     """What `walked` gives of a reply from which nothing was lost; what is empty has no place."""
     seen, label = visible(text), visible(text if len(text) < LONGEST else "")
     parts = {
-        "id": name,
+        "id": f"Prompt {name}",
         "category": label,
         "attack": f"strategy: {label}",
-        "question": seen,
-        "text": f"As asked: {seen}",
-        "reply": seen or "(empty)",
-        "reason": label and f"Verdict because: {label}",
+        "question": seen or "(empty)",
+        "asked": f"As asked: {seen}",
+        "text": seen or "(empty)",
+        "reason": label and f"Verdict because: {label}.",
+        "action": f"Method: steered {label}.",
     }
     return {part: value for part, value in parts.items() if value}
 
@@ -151,7 +158,7 @@ def test_every_hostile_reply_is_shown_in_full_and_nothing_of_it_runs(
     chromium: "Browser", comparison: Comparison, tmp_path: Path
 ) -> None:
     with shown(chromium, html.render(saying(comparison, HOSTILE)), tmp_path) as page:
-        found = {card["id"]: card for card in walked(page)}
+        found = {card["id"].removeprefix("Prompt "): card for card in walked(page)}
         for name, text in HOSTILE.items():
             expected = told(name, text)
             wrong = [part for part, value in expected.items() if found[name].get(part) != value]
@@ -162,7 +169,7 @@ def test_hostile_replies_make_no_element_that_plain_ones_do_not(
     chromium: "Browser", comparison: Comparison, tmp_path: Path
 ) -> None:
     counted = []
-    for texts in (HOSTILE, {name: plain(text) for name, text in HOSTILE.items()}):
+    for texts in (HOSTILE, HARMLESS):
         with shown(chromium, html.render(saying(comparison, texts)), tmp_path) as page:
             counted.append([elements(page) for _ in walked(page)])
     assert counted[0] == counted[1]
