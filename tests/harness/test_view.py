@@ -215,6 +215,11 @@ def test_every_answer_carries_the_headers_that_keep_other_pages_out(server: Serv
     assert headers.getheader("Server") == "equipoise "
 
 
+def test_the_page_of_a_run_alone_may_ask_its_server_for_more(server: Server) -> None:
+    assert b"connect-src &#39;self&#39;" in ask(server, "/")[1]
+    assert b"connect-src" not in ask(server, "/report")[1]
+
+
 def test_only_this_machine_is_served(server: Server) -> None:
     assert server.server_address[0] == "127.0.0.1"
 

@@ -4,7 +4,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.foreign import markdown_text, one_line, visible
+from reports.foreign import markdown_text, one_line, spreadsheet_text, visible
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=40)
 ARABIC_NUMBER_SIGNS = {*range(0x600, 0x606), 0x6DD, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
@@ -50,3 +50,11 @@ def test_markdown_text_leaves_no_pipe_or_angle_bracket_unescaped(text: str) -> N
 
 def test_markdown_text_escapes_underscores_only_where_they_could_begin_emphasis() -> None:
     assert markdown_text("refusal_rate _a_ __b__") == "refusal_rate \\_a\\_ \\_\\_b\\_\\_"
+
+
+def test_a_name_that_begins_like_a_formula_is_quoted_for_spreadsheets_and_no_other_is() -> None:
+    names = ["=1+1", "+1", "-x", "@SUM(A1)", "\t=1", "dinm@runs", "a=1", "neurontune+scans", ""]
+    assert [spreadsheet_text(name) for name in names] == [
+        *("'=1+1", "'+1", "'-x", "'@SUM(A1)", "'=1"),
+        *("dinm@runs", "a=1", "neurontune+scans", ""),
+    ]
