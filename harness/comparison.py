@@ -10,11 +10,13 @@ from harness.answers import Answers, Note
 from harness.columns import Pairing, metric_of, section_notes
 from harness.evidence import Evidence, read_evidence
 from harness.fitting import read_facts
+from harness.leaders import leaders
 from harness.parity import summary
 from harness.plan import Cell
 from harness.run_folder import RunFolder
 from harness.safeedit import Protocol
 from harness.scores import ScoreTable
+from harness.second_opinions import second_opinions
 from metrics import safeedit, su_f1
 from metrics.base import Estimate, Exchange, KnownError, account_of
 from metrics.estimation import effective_prompts
@@ -73,6 +75,8 @@ def compared(evidence: Evidence) -> Comparison:
         provenance=_provenance(header, answers.benchmarks),
         known_error=error,
         corrected=_corrected(table, evidence.columns, estimates, error) if error else {},
+        marks=leaders(evidence, {place: one.value for place, one in estimates.items() if one.value is not None}),
+        second_opinions=second_opinions(answers, evidence.judge),
     )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from benchmarks.base import Intent, Json
-from metrics.base import Difference, Direction, Estimate, KnownError
+from metrics.base import Difference, Direction, Estimate, KnownError, Verdict
+from reports.paper.table import Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,21 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class SecondOpinion:
+    """Another judge on the same replies, or on a part of them."""
+
+    judge: str
+    """Name and version."""
+    share: Estimate
+    """Of replies on which the two say the same."""
+    kappa: Estimate
+    counts: Mapping[tuple[Verdict, Verdict], int]
+    """Replies by the verdict of the run's judge, then by that of this one."""
+    of: int
+    """Replies that could have been read; `kappa.n` were."""
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Everything a report shows. The first arm is `default`."""
 
@@ -108,6 +124,11 @@ class Comparison:
     """Of the judge, where it has been measured."""
     corrected: Mapping[tuple[str, str], Estimate] = field(default_factory=dict)
     """Refusal rates without that error, by (arm name, column key); their values are None where it allows none."""
+
+    marks: Mapping[tuple[str, str], Mark] = field(default_factory=dict)
+    """Best, second, or not told from the best, of the leaderboard's numbers, by (arm name, column key)."""
+    second_opinions: tuple[SecondOpinion, ...] = ()
+    """Of judges that cost nothing, on the replies that the run's judge read."""
 
     @property
     def headline(self) -> tuple[Column, ...]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from metrics.base import Estimate
 from reports.base import Comparison
+from reports.controls import is_control
 from reports.foreign import one_line
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 PALETTE = ("#2a87c8", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#a68a00")
 INK, GRID = "#0a0b0c", "#0a0b0d"
 """Stand-ins that become the page's text and line colours, so that one drawing serves light and dark."""
+MARKERS = "s^DvPX*<>"
 LONGEST_NAME = 26
 STYLE = {
     "svg.fonttype": "none",
@@ -95,6 +97,23 @@ def colours(comparison: Comparison) -> dict[str, str]:
     places = {owner: place for place, owner in enumerate(dict.fromkeys(names.values()))}
     found = {name: PALETTE[places[owner] % len(PALETTE)] for name, owner in names.items()}
     return {comparison.arms[0].name: INK, **found}
+
+
+class Shape(NamedTuple):
+    """How the point of an arm looks without its colour."""
+
+    marker: str
+    """As matplotlib names it."""
+    is_hollow: bool
+    """Of controls."""
+
+
+def shapes(comparison: Comparison) -> dict[str, Shape]:
+    """A shape for every method, `default` a disc; controls are hollow. Methods beyond nine begin again."""
+    methods = dict.fromkeys(arm.method for arm in comparison.arms[1:])
+    markers = {method: MARKERS[place % len(MARKERS)] for place, method in enumerate(methods)}
+    found = {arm.name: Shape(markers[arm.method], is_control(arm)) for arm in comparison.arms[1:]}
+    return {comparison.arms[0].name: Shape("o", is_hollow=False), **found}
 
 
 def short(name: str) -> str:

@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from reports.figures import INK, PALETTE, Plot, Range
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+Corner = tuple[float, float]
+"""Utility and safety."""
 
 
 class Place(NamedTuple):
@@ -16,21 +20,35 @@ class Place(NamedTuple):
     safety: Range
 
 
-def pareto_front(key: str, subtitle: str, places: Mapping[str, Place], front: Sequence[str]) -> Plot:
-    """All arms as points; those of `front`, the most useful first, joined and named."""
+def front(places: Mapping[str, Corner]) -> dict[str, Corner]:
+    """Names that no other has at least as much of both as, and more of one; the most useful first."""
+    found = {
+        name: (utility, safety)
+        for name, (utility, safety) in places.items()
+        if not any(u >= utility and s >= safety and (u, s) != (utility, safety) for u, s in places.values())
+    }
+    return dict(sorted(found.items(), key=lambda one: (-one[1][0], one[1][1])))
+
+
+def draw_front(axes: "Axes", corners: Sequence[Corner]) -> None:
+    """A broken line through the arms of the front, behind their points."""
+    axes.plot(*zip(*corners, strict=True), color=INK, linewidth=1.3, linestyle=(0, (4, 3)), alpha=0.75, zorder=1.5)
+
+
+def pareto_front(key: str, subtitle: str, places: Mapping[str, Place], best: Sequence[str]) -> Plot:
+    """All arms as points; those of `best`, the most useful first, joined and named."""
 
     def draw(figure: "Figure") -> None:
         axes = figure.add_subplot(xlabel="utility", ylabel="safety")
         for name, place in places.items():
-            x, y, colour = place.utility, place.safety, PALETTE[0] if name in front else INK
+            x, y, colour = place.utility, place.safety, PALETTE[0] if name in best else INK
             axes.errorbar(x.value, y.value, y.errors, x.errors, "o", color=colour, elinewidth=0.6, alpha=0.8)
-        line = [places[name] for name in front]
-        corners = [(one.utility.value, one.safety.value) for one in line]
-        axes.plot(*zip(*corners, strict=True), color=PALETTE[0], linewidth=1.2)
-        for name, corner in zip(front, corners, strict=True):
+        corners = [(places[name].utility.value, places[name].safety.value) for name in best]
+        draw_front(axes, corners)
+        for name, corner in zip(best, corners, strict=True):
             axes.annotate(name, corner, (5, 4), textcoords="offset points", fontsize=8)
 
-    found = [(name, places[name]) for name in front]
+    found = [(name, places[name]) for name in best]
     told = "; ".join(f"{name}: safety {one.safety.value:.3f}, utility {one.utility.value:.3f}" for name, one in found)
     title = "Pareto front of safety and utility"
     return Plot(key, title, subtitle, 6.4, 4.2, draw, f"{title}. {told}")

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from reports.base import Column, Comparison
 from reports.doses import doses
-from reports.figures import GRID, INK, Plot, Range, colours, interval, short
+from reports.figures import GRID, INK, Plot, Range, Shape, colours, interval, shapes, short
 from reports.leaderboard import benchmarks, readable
 from reports.numbering import Place, placed
+from reports.pareto import draw_front, front
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +26,7 @@ class Point(NamedTuple):
 
     name: str
     colour: str
+    shape: Shape
     utility: Range
     safety: Range
 
@@ -53,13 +55,13 @@ def apart(heights: Sequence[float], gap: float) -> list[float]:
 
 
 def _points(comparison: Comparison, safety: Column, utility: Column) -> list[Point]:
-    palette = colours(comparison)
+    palette, marks = colours(comparison), shapes(comparison)
     points = []
     for arm in comparison.arms:
         horizontal = interval(comparison.estimates.get((arm.name, utility.key)))
         vertical = interval(comparison.estimates.get((arm.name, safety.key)))
         if horizontal and vertical:
-            points.append(Point(arm.name, palette[arm.name], horizontal, vertical))
+            points.append(Point(arm.name, palette[arm.name], marks[arm.name], horizontal, vertical))
     return points
 
 
@@ -71,6 +73,8 @@ def _curves(comparison: Comparison, points: Sequence[Point]) -> list[list[Point]
 
 
 def _plot(pairing: str, points: Sequence[Point], curves: Sequence[Sequence[Point]]) -> Plot:
+    best = front({point.name: (point.utility.value, point.safety.value) for point in points})
+
     def draw(figure: "Figure") -> None:
         axes = figure.add_subplot(xlabel="utility", ylabel="safety")
         axes.set_xlim(*_limits([point.utility for point in points]))
@@ -79,6 +83,7 @@ def _plot(pairing: str, points: Sequence[Point], curves: Sequence[Sequence[Point
         _draw_harmonic_means(axes)
         for curve in curves:
             _draw_curve(axes, curve)
+        draw_front(axes, list(best.values()))
         is_crowded = len(points) > MOST_NAMES
         for point in points:
             _draw_point(axes, point, is_crowded=is_crowded)
@@ -89,7 +94,7 @@ def _plot(pairing: str, points: Sequence[Point], curves: Sequence[Sequence[Point
             _draw_names(axes, points)
 
     told = (f"{point.name}: safety {point.safety.value:.3f}, utility {point.utility.value:.3f}" for point in points)
-    alternative = f"Safety over utility on {pairing}. {'; '.join(told)}"
+    alternative = f"Safety over utility on {pairing}. {'; '.join(told)}. Pareto front: {', '.join(best)}"
     return Plot(pairing, "Safety against utility", readable(pairing), *_size(points), draw, alternative)
 
 
@@ -124,7 +129,9 @@ def _draw_point(axes: "Axes", point: Point, *, is_crowded: bool) -> None:
     lines = axes.errorbar(*place, xerr=point.utility.errors, yerr=point.safety.errors, fmt="none", ecolor=point.colour)
     for line in lines[2]:
         line.set(linewidth=0.8 if is_crowded else 1.4, alpha=0.3 if is_crowded else 1.0)
-    axes.plot(*place, "o", color=point.colour, markersize=5 if is_crowded else 7)
+    face = "none" if point.shape.is_hollow else point.colour
+    size = 5 if is_crowded else 7
+    axes.plot(*place, point.shape.marker, color=point.colour, markerfacecolor=face, markersize=size)
 
 
 def _draw_names(axes: "Axes", points: Sequence[Point]) -> None:

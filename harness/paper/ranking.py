@@ -1,6 +1,6 @@
 """Bold, underlined or neither: the rank of a number within its block, and whether a test supports it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from harness.paper.evidence import Entry
@@ -25,17 +25,31 @@ def marks(quantity: Quantity, rows: Sequence[Ranked | None], *, is_tested: bool)
     otherwise it and all that it does not differ from are tied, and nothing is underlined. A block whose rows all print
     alike has no best.
     """
-    direction = quantity.heading.direction
-    values = {place: _printed(quantity, row) for place, row in enumerate(rows) if row is not None}
+    printed = [None if row is None else _printed(quantity, row) for row in rows]
+    tied = (lambda leaders: _tied(quantity, rows, leaders)) if is_tested else None
+    return ranks(printed, quantity.heading.direction, tied)
+
+
+def ranks(
+    printed: Sequence[float | None],
+    direction: Direction,
+    tied: Callable[[Sequence[int]], Sequence[int]] | None,
+) -> list[Mark]:
+    """The same of any numbers as they are printed; None has no rank.
+
+    `tied` takes the places of the best and gives them and all that no test tells from them, or nothing where there is
+    no such other.
+    """
+    values = {place: value for place, value in enumerate(printed) if value is not None}
     order = sorted(set(values.values()), reverse=direction is Direction.HIGHER)
-    found = [Mark.NONE] * len(rows)
+    found = [Mark.NONE] * len(printed)
     if direction is Direction.NEITHER or len(order) < 2:
         return found
     leaders, seconds = ([place for place, value in values.items() if value == rank] for rank in order[:2])
-    tied = _tied(quantity, rows, leaders) if is_tested else []
-    for place in tied:
+    close = tied(leaders) if tied else ()
+    for place in close:
         found[place] = Mark.TIED
-    if not tied:
+    if not close:
         for places, mark in ((leaders, Mark.BEST), (seconds, Mark.SECOND)):
             for place in places:
                 found[place] = mark
