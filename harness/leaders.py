@@ -1,6 +1,7 @@
 """Which numbers of the leaderboard are best and second, within what paired tests support, as in the paper's tables."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from harness.evidence import Evidence
 from harness.paper.ranking import ranks
@@ -23,7 +24,7 @@ def leaders(evidence: Evidence, values: dict[tuple[str, str], float]) -> Marks:
     found: Marks = {}
     for column in columns:
         printed = [_printed(column, values.get((arm, column.key))) for arm in evidence.arms]
-        placed = ranks(printed, column.direction, lambda best, column=column: _tied(evidence, column, values, best))
+        placed = ranks(printed, column.direction, partial(_tied, evidence, column, values))
         found |= {
             (arm, column.key): mark for arm, mark in zip(evidence.arms, placed, strict=True) if mark is not Mark.NONE
         }

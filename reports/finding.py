@@ -94,9 +94,7 @@ def _line(comparison: Comparison, arm: Arm) -> str:
     missing = [_noun(column) for column in columns if _is_missing(comparison, arm, column)]
     asides = [
         _caution(comparison, arm),
-        f"{_capital(_shortened(missing))} {'is' if len(missing) == 1 else 'are'} missing: {UNFINISHED}."
-        if missing
-        else "",
+        f"Missing: {_listed(missing)}; {UNFINISHED}." if missing else "",
         f"It failed later: {arm.failure}." if arm.failure else "",
     ]
     return " ".join([sentence, *(aside for aside in asides if aside)])
@@ -117,8 +115,7 @@ def _compared(comparison: Comparison, arm: Arm, found: Sequence[Told]) -> str:
         costs = _listed([_clause(one, "" if better or place else default) for place, one in enumerate(worse)])
         text = f"{text}, but {costs}" if better else costs
     if noise:
-        text += f"; the {'difference' if len(noise) == 1 else 'differences'} in {_shortened(noise)} "
-        text += "is within noise" if len(noise) == 1 else "are within noise"
+        text += f"; {_noise(noise)}"
     return f"{_named(arm)} {text}."
 
 
@@ -238,4 +235,3 @@ def _count(comparison: Comparison, arm: Arm, column: Column) -> int:
 
 def _listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else ""
-

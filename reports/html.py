@@ -5,11 +5,27 @@ import re
 from typing import TYPE_CHECKING
 
 from metrics.base import Direction
-from reports import bars, cards, corrections, differences, facts, figures, leaderboard, sections, trade_off
+from reports import (
+    bars,
+    cards,
+    corrections,
+    costs,
+    differences,
+    facts,
+    figures,
+    finding,
+    fits,
+    leaderboard,
+    opinions,
+    sections,
+    spread,
+    topics,
+    trade_off,
+)
 from reports.base import Arm, Column, Comparison
 from reports.figures import Range
 from reports.foreign import visible
-from reports.shell import shell
+from reports.shell import TABLES, shell
 from reports.side_by_side import side_by_side
 
 if TYPE_CHECKING:
@@ -17,7 +33,15 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 STYLES = ("page.css", "side_by_side.css")
-SCRIPTS = ("tables.js", "vendor/diff.min.js", "word_difference.js", "reply_data.js", "side_by_side.js")
+SCRIPTS = (
+    *TABLES,
+    "theme.js",
+    "reading.js",
+    "vendor/diff.min.js",
+    "word_difference.js",
+    "reply_data.js",
+    "side_by_side.js",
+)
 
 
 def render(comparison: Comparison) -> str:
@@ -27,10 +51,16 @@ def render(comparison: Comparison) -> str:
         .get_template("page.html.j2")
         .render(
             comparison=comparison,
+            found=finding.finding(comparison),
             default=comparison.arms[0],
             colours=figures.colours(comparison),
             trade_offs=trade_off.trade_offs(comparison),
             bars=bars.bars(comparison),
+            spreads=spread.spreads(comparison),
+            fits=fits.fits(comparison),
+            costs=costs.cost_table(comparison),
+            opinions=opinions.opinions(comparison),
+            topics=topics.topics(comparison),
             unscored=leaderboard.unscored(comparison),
             corrections=corrections.corrections(comparison),
             benchmarks=leaderboard.benchmarks(comparison),
@@ -107,6 +137,8 @@ def environment() -> "Environment":
         differing=differences.rows,
         difference_headers=differences.HEADERS,
         sentence=differences.sentence,
+        opinion_headers=opinions.HEADERS,
+        opinion_note=opinions.NOTE,
         error_told=corrections.error_told,
         mark=leaderboard.MARK,
         not_significant=leaderboard.NOT_SIGNIFICANT,

@@ -9,6 +9,7 @@ from reports.cards import ArmFacts, Card, Setting, cards
 from reports.corrections import corrections, error_told
 from reports.differences import HEADERS, rows
 from reports.facts import Fact, environment, protocol, reproduction
+from reports.finding import finding
 from reports.foreign import markdown_text, one_line
 from reports.leaderboard import (
     LEARNS,
@@ -23,7 +24,7 @@ from reports.leaderboard import (
     title,
     unscored,
 )
-from reports.sections import Section, compared_text, counted_text, sections
+from reports.sections import Section, compared_text, sections
 
 
 def render(comparison: Comparison) -> str:
@@ -45,9 +46,11 @@ def render(comparison: Comparison) -> str:
 
 def _opening(comparison: Comparison) -> str:
     seeds = ", ".join(map(str, comparison.seeds))
+    lead, lines = finding(comparison)
+    found = "\n".join([markdown_text(lead), *([""] if lines else []), *(f"- {markdown_text(line)}" for line in lines)])
     return (
         f"# Safety-alignment methods on {markdown_text(comparison.model)}\n\n"
-        f"{len(comparison.arms)} arms, seeds {seeds}, judged by {markdown_text(comparison.judge)}."
+        f"{len(comparison.arms)} arms, seeds {seeds}, judged by {markdown_text(comparison.judge)}.\n\n{found}"
     )
 
 
@@ -118,13 +121,14 @@ def _section(comparison: Comparison, section: Section) -> str:
             for arm in comparison.arms
         ]
         parts.append(_table(headers, numbers))
-    if section.splits:
-        headers = ["attack category", "arm", *(_full_title(column) for column in section.split_columns)]
-        splits = [
-            [markdown_text(category), _name(arm), *(markdown_text(counted_text(one)) if one else "" for one in cells)]
-            for category, arm, cells in section.splits
+    for split in section.splits:
+        headers = ["arm", *(f"{markdown_text(one.category)}<br>{counted(comparison, one)}" for one in split.columns)]
+        numbers = [
+            [_name(arm), *(markdown_text(compared_text(cell(comparison, arm, one))) for one in split.columns)]
+            for arm in comparison.arms
         ]
-        parts.append(_table(headers, splits))
+        heading = f"### {markdown_text(split.benchmark)}: {markdown_text(title(split.columns[0]))} by attack category"
+        parts += [heading, _table(headers, numbers)]
     return "\n\n".join(parts)
 
 

@@ -9,9 +9,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Corner = tuple[float, float]
-"""Utility and safety."""
-
 
 class Place(NamedTuple):
     """An arm in the plane."""
@@ -20,18 +17,8 @@ class Place(NamedTuple):
     safety: Range
 
 
-def front(places: Mapping[str, Corner]) -> dict[str, Corner]:
-    """Names that no other has at least as much of both as, and more of one; the most useful first."""
-    found = {
-        name: (utility, safety)
-        for name, (utility, safety) in places.items()
-        if not any(u >= utility and s >= safety and (u, s) != (utility, safety) for u, s in places.values())
-    }
-    return dict(sorted(found.items(), key=lambda one: (-one[1][0], one[1][1])))
-
-
-def draw_front(axes: "Axes", corners: Sequence[Corner]) -> None:
-    """A broken line through the arms of the front, behind their points."""
+def draw_front(axes: "Axes", corners: Sequence[tuple[float, float]]) -> None:
+    """A broken line through the arms of the front, behind their points, at their utility and safety."""
     axes.plot(*zip(*corners, strict=True), color=INK, linewidth=1.3, linestyle=(0, (4, 3)), alpha=0.75, zorder=1.5)
 
 

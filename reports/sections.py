@@ -2,17 +2,17 @@
 
 from typing import NamedTuple
 
-from reports.base import Arm, Column, Comparison
-from reports.leaderboard import Cell, cell
+from reports.base import Column, Comparison
+from reports.leaderboard import Cell
 
 
 class Split(NamedTuple):
-    """One arm on the prompts of one category."""
+    """One number by category of attack: a table of arms and categories."""
 
-    category: str
-    arm: Arm
-    cells: tuple[Cell | None, ...]
-    """Under the split numbers of the section; None where a benchmark has no such prompts."""
+    benchmark: str
+    title: str
+    columns: tuple[Column, ...]
+    """One a category, in alphabetical order."""
 
 
 class Section(NamedTuple):
@@ -22,21 +22,12 @@ class Section(NamedTuple):
     note: str
     columns: tuple[Column, ...]
     """Over all prompts; a number that the run does not have is in them, and has an empty cell."""
-    split_columns: tuple[Column, ...]
-    """One for each number that is given by category, whichever category it is of."""
     splits: tuple[Split, ...]
-    """By category, then by arm."""
 
 
 def sections(comparison: Comparison) -> list[Section]:
     """All sections of a comparison, in its order."""
     return [_section(comparison, title, note) for title, note in comparison.sections.items()]
-
-
-def counted_text(shown: Cell) -> str:
-    """`92.0 (86.1-96.3), n 40, +12.0*`: a number with all that belongs to it."""
-    count = f"n {shown.estimate.n}" if shown.estimate and shown.estimate.value is not None else ""
-    return ", ".join(part for part in (shown.text, count, shown.marked_delta) if part)
 
 
 def compared_text(shown: Cell) -> str:
@@ -46,17 +37,10 @@ def compared_text(shown: Cell) -> str:
 
 def _section(comparison: Comparison, title: str, note: str) -> Section:
     inside = [column for column in comparison.columns if column.section == title]
-    parts = [column for column in inside if column.category]
-    numbers = {(column.benchmark, column.title): column for column in parts}
-    by_place = {(column.category, column.benchmark, column.title): column for column in parts}
+    parts = sorted((column for column in inside if column.category), key=lambda column: column.category)
+    names = dict.fromkeys((column.benchmark, column.title) for column in inside if column.category)
     splits = tuple(
-        Split(category, arm, tuple(_cell(comparison, arm, by_place.get((category, *number))) for number in numbers))
-        for category in dict.fromkeys(sorted(column.category for column in parts))
-        for arm in comparison.arms
+        Split(*name, tuple(column for column in parts if (column.benchmark, column.title) == name)) for name in names
     )
     whole = tuple(column for column in inside if not column.category)
-    return Section(title, note, whole, tuple(numbers.values()), splits)
-
-
-def _cell(comparison: Comparison, arm: Arm, column: Column | None) -> Cell | None:
-    return None if column is None else cell(comparison, arm, column)
+    return Section(title, note, whole, splits)

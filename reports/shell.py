@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+TABLES = ("vendor/sortable.min.js", "tables.js")
+"""Scripts that sort every `table.sortable`."""
+
 
 class Shell(NamedTuple):
     """For `shell.html.j2`."""

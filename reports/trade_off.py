@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from metrics.pareto import Axes as Corner
+from metrics.pareto import front
 from reports.base import Column, Comparison
 from reports.doses import doses
 from reports.figures import GRID, INK, Plot, Range, Shape, colours, interval, shapes, short
 from reports.leaderboard import benchmarks, readable
 from reports.numbering import Place, placed
-from reports.pareto import draw_front, front
+from reports.pareto import draw_front
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +75,7 @@ def _curves(comparison: Comparison, points: Sequence[Point]) -> list[list[Point]
 
 
 def _plot(pairing: str, points: Sequence[Point], curves: Sequence[Sequence[Point]]) -> Plot:
-    best = front({point.name: (point.utility.value, point.safety.value) for point in points})
+    best = front(points, lambda point: Corner(point.safety.value, point.utility.value))
 
     def draw(figure: "Figure") -> None:
         axes = figure.add_subplot(xlabel="utility", ylabel="safety")
@@ -83,7 +85,7 @@ def _plot(pairing: str, points: Sequence[Point], curves: Sequence[Sequence[Point
         _draw_harmonic_means(axes)
         for curve in curves:
             _draw_curve(axes, curve)
-        draw_front(axes, list(best.values()))
+        draw_front(axes, [(point.utility.value, point.safety.value) for point in best])
         is_crowded = len(points) > MOST_NAMES
         for point in points:
             _draw_point(axes, point, is_crowded=is_crowded)
@@ -94,7 +96,9 @@ def _plot(pairing: str, points: Sequence[Point], curves: Sequence[Sequence[Point
             _draw_names(axes, points)
 
     told = (f"{point.name}: safety {point.safety.value:.3f}, utility {point.utility.value:.3f}" for point in points)
-    alternative = f"Safety over utility on {pairing}. {'; '.join(told)}. Pareto front: {', '.join(best)}"
+    alternative = (
+        f"Safety over utility on {pairing}. {'; '.join(told)}. Pareto front: {', '.join(point.name for point in best)}"
+    )
     return Plot(pairing, "Safety against utility", readable(pairing), *_size(points), draw, alternative)
 
 

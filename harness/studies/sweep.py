@@ -9,9 +9,9 @@ from harness.arms import make_arm
 from harness.studies.base import Finding, Finished, Option, Request, Results, Study
 from harness.studies.neurons import settings_of
 from harness.studies.wording import cell, compared, headers, listed, no_finding, numbers, verdict
-from harness.tuning.pareto import Axes, front
 from metrics.base import Difference
 from metrics.paired import holm
+from metrics.pareto import Axes, front
 from reports.figures import Plot, interval
 from reports.heat_map import Grid, heat_maps
 from reports.leaderboard import number, readable, title

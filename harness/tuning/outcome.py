@@ -9,9 +9,9 @@ from typing import Any
 from harness.protocol import Protocol
 from harness.storage import write_json, write_whole, writing
 from harness.tuning.chosen import Chosen, write_chosen
-from harness.tuning.pareto import front
 from harness.tuning.plan import StudyPlan
 from harness.tuning.trial import Trial
+from metrics.pareto import front
 
 NOTE = (
     "The value of the best trial is the largest of several noisy ones, on the prompts that chose it: expect less on "

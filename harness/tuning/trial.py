@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.storage import write_json
-from harness.tuning.pareto import Axes
 from metrics.base import Estimate
+from metrics.pareto import Axes
 
 FILE = "trial.json"
 

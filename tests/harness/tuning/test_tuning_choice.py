@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from harness.tuning.budget import Budget, Unit
 from harness.tuning.outcome import best_of
-from harness.tuning.pareto import Axes, front
 from harness.tuning.trial import Trial
 from metrics.base import Estimate
+from metrics.pareto import Axes, front
 
 AXES = st.builds(Axes, st.integers(0, 5).map(lambda n: n / 5), st.integers(0, 5).map(lambda n: n / 5))
 

@@ -1,4 +1,4 @@
-"""Trials that no other beats on both axes: what is left to choose from for somebody with another objective."""
+"""What no other beats in both safety and utility: what is left to choose from for somebody with another objective."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
@@ -7,7 +7,7 @@ T = TypeVar("T")
 
 
 class Axes(NamedTuple):
-    """Where a trial lies; more is better on both."""
+    """Where one lies; more is better on both."""
 
     safety: float
     utility: float
