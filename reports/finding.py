@@ -61,21 +61,21 @@ def finding(comparison: Comparison) -> Found:
 def _lead(comparison: Comparison) -> str:
     """Which arm has the highest SU-F1, and whether a test tells it from the others."""
     column = _ranking(comparison)
-    others = len(comparison.arms) - 1
+    others = len({name for name, _ in comparison.differences})
     compared = f"{others} {'arm was' if others == 1 else 'arms were'} compared with {comparison.arms[0].name}"
     ranked = _ranked(comparison, column) if column else []
     if column is None or len(ranked) < 2:
         return f"{compared}."
     top, value = ranked[0]
     best = f"{top.name} has the highest SU-F1 ({number(column, value)}, n {_count(comparison, top, column)})"
-    mark = comparison.marks.get((top.name, column.key), Mark.NONE)
-    tied = [arm.name for arm, _ in ranked[1:] if comparison.marks.get((arm.name, column.key)) is Mark.TIED]
+    mark = comparison.marks.get((top.name, column.key))
     if mark is Mark.BEST:
         return f"{compared}. {best}; the test tells it from every other arm."
-    if tied:
+    if mark is Mark.TIED:
+        tied = [arm.name for arm, _ in ranked[1:] if comparison.marks.get((arm.name, column.key)) is Mark.TIED]
         names = _listed(tied) if len(tied) <= MOST_NAMED else f"{len(tied)} other arms"
         return f"{compared}. {best}; the test does not tell it from {names}."
-    return f"{compared}. {best}."
+    return f"{compared}."
 
 
 def _line(comparison: Comparison, arm: Arm) -> str:

@@ -10,7 +10,7 @@ from reports.leaderboard import MISSING, NO_INTERVAL
 HEADERS = ("agreement (%)", "kappa", "both refused", "only the run's judge", "only the other", "neither", "unsure")
 NOTE = (
     "Cohen's kappa is agreement beyond chance: 1 is perfect, 0 is none. Judges that agree may err together, and two "
-    "lists of phrases are no independent witnesses; this is no accuracy. It tells how far the numbers hang on the judge."
+    "lists of phrases are no independent witnesses: this is no accuracy. It tells how far the numbers depend on it."
 )
 
 

@@ -73,7 +73,7 @@ def _plot(comparison: Comparison, title: str, unit: str, boxes: Mapping[tuple[st
     )
     height = 1.0 + 0.27 * len(names)
     subtitle = "a box holds half of the replies, its whiskers 90 %; the line is the median"
-    return Plot(f"spread of {title}", f"{title} of single replies", subtitle, 7.6, height, draw, f"{title}. {told}")
+    return Plot(f"spread of {title}", f"{title} of single replies", subtitle, 6.4, height, draw, f"{title}. {told}")
 
 
 def _draw_box(axes: "Axes", row: int, box: Box, colour: str) -> None:

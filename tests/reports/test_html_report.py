@@ -122,7 +122,7 @@ def test_a_failed_arm_is_told_with_its_reason(text: str) -> None:
 
 
 def test_the_command_to_reproduce_is_there(text: str) -> None:
-    assert "<pre><code>equipoise run --model tiny/model_a</code></pre>" in text
+    assert "<code>equipoise run --model tiny/model_a</code></pre>" in text
 
 
 def test_a_long_name_breaks_after_its_joints_and_stays_text() -> None:

@@ -31,7 +31,7 @@ def written(comparison: Comparison, folder: Path) -> Path:
 
 
 def names(page: "Page") -> list[str]:
-    return [text.split()[0] for text in page.locator(".board tbody th").all_inner_texts()]
+    return [text.split()[0] for text in page.locator("#leaderboard .board tbody th").all_inner_texts()]
 
 
 def test_a_header_sorts_best_first_then_the_other_way_with_missing_numbers_last(page: "Page") -> None:
@@ -76,7 +76,7 @@ def test_tables_of_differences_and_of_all_numbers_sort_too(crowded: "Page") -> N
 
 
 def test_headers_of_a_long_leaderboard_stay_in_sight(crowded: "Page") -> None:
-    board = crowded.locator(".tall")
+    board = crowded.locator("#leaderboard .tall")
     assert board.evaluate("box => box.clientHeight <= innerHeight && box.scrollHeight > box.clientHeight")
     board.evaluate("box => box.scrollTo(0, box.scrollHeight)")
     distance = "box => box.querySelector('thead th').getBoundingClientRect().top - box.getBoundingClientRect().top"
@@ -85,7 +85,7 @@ def test_headers_of_a_long_leaderboard_stay_in_sight(crowded: "Page") -> None:
 
 
 def test_a_short_leaderboard_is_shown_whole(page: "Page") -> None:
-    assert page.locator(".tall").count() == 0
+    assert page.locator("#leaderboard .tall").count() == 0
 
 
 def test_numbers_in_a_crowded_plot_do_not_cover_each_other(crowded: "Page") -> None:
