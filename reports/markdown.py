@@ -24,6 +24,9 @@ from reports.leaderboard import (
     title,
     unscored,
 )
+from reports.opinions import HEADERS as OPINION_HEADERS
+from reports.opinions import NOTE as OPINION_NOTE
+from reports.opinions import opinions
 from reports.sections import Section, compared_text, sections
 
 
@@ -34,6 +37,7 @@ def render(comparison: Comparison) -> str:
         _leaderboard(comparison),
         _differences(comparison),
         _corrections(comparison),
+        _opinions(comparison),
         _notes(comparison),
         *(_section(comparison, section) for section in sections(comparison)),
         _all_numbers(comparison),
@@ -90,6 +94,15 @@ def _corrections(comparison: Comparison) -> str:
     table = _table(["column", "arm", "as judged", "corrected"], lines)
     told = markdown_text(error_told(comparison.known_error))
     return "\n\n".join(["## Refusals, corrected for the judge's error", table, told])
+
+
+def _opinions(comparison: Comparison) -> str:
+    told = opinions(comparison)
+    if not told:
+        return ""
+    lines = [[f"{markdown_text(one.judge)}<br>{one.read}", *map(markdown_text, one.texts)] for one in told]
+    table = _table(["other judge", *OPINION_HEADERS], lines)
+    return "\n\n".join(["## Other judges on the same replies", table, markdown_text(OPINION_NOTE)])
 
 
 def _notes(comparison: Comparison) -> str:

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.base import Intent, Json
-from metrics.base import Difference, Direction, Effect, Estimate, KnownError
-from reports.base import Arm, Column, Comparison, Sample
+from metrics.base import Difference, Direction, Effect, Estimate, KnownError, Verdict
+from reports.base import Arm, Column, Comparison, Sample, SecondOpinion
+from reports.paper.table import Mark
 
 HOSTILE = "</script><img src=x onerror=alert(1)> a|b `c` \x1b[31mred\x1b[0m \u202egnp.exe \x00 \ud800 \u2028 &lt; $x$"
 
@@ -105,6 +106,24 @@ TUNING: Mapping[str, Json] = {
 }
 
 
+DIAGNOSTICS: Mapping[str, Json] = {
+    "seed-0": {
+        "safety_neurons_by_layer": [1, 2, 7],
+        "utility_neurons_by_layer": [6, 4, 0],
+        "safety_contribution_by_layer": [0.1, 0.2, 0.3],
+        "utility_contribution_by_layer": [0.3, 0.2, None],
+        "validation_loss": [0.9, 0.5, 0.4],
+    },
+    "seed-1": {
+        "safety_neurons_by_layer": [3, 2, 5],
+        "utility_neurons_by_layer": [6, 3, 1],
+        "safety_contribution_by_layer": [0.3, 0.2, 0.1],
+        "utility_contribution_by_layer": [0.1, 0.2, 0.4],
+        "validation_loss": [0.8, 0.6, 0.3],
+    },
+}
+
+
 def arm(name: str, failure: str = "", method: str = "", settings: Mapping[str, Json] | None = None) -> Arm:
     used = settings or {"rate": 0.001, "layers": {"first": 1, "last": 5}}
     return Arm(
@@ -115,7 +134,7 @@ def arm(name: str, failure: str = "", method: str = "", settings: Mapping[str, J
         deviations=("Chosen on dev prompts.",),
         settings=used,
         cost={"seconds": 15.0, "forward_equivalents": 1200.0, "peak_bytes": 3 * 2**20, "tokens_per_second": 80.0},
-        diagnostics={"loss": 0.5},
+        diagnostics=DIAGNOSTICS if name == "neurontune" else {"loss": 0.5},
         failure=failure,
         card=card(*(known for known in used if known in DEFAULTS)),
         tuning=TUNING if name == "neurontune" else {},
@@ -137,7 +156,7 @@ def samples() -> tuple[Sample, ...]:
             arm=name,
             seed=seed,
             intent=intent,
-            category="locks",
+            category="locks" if number % 2 else "privacy",
             attack=attack,
             question=f"Question {number}?",
             prompt=f"Disguised question {number}?" if attack else f"Question {number}?",
@@ -145,8 +164,8 @@ def samples() -> tuple[Sample, ...]:
             verdict="refused" if name == "neurontune" else verdict,
             reason="the phrase decided",
             action={"steered": 1, "nested": {"score": 0.5}},
-            tokens=9,
-            entropy=5.126,
+            tokens=10 + number,
+            entropy=3.0 + number / 10,
             strategies=("pretending",) if attack else (),
             template="story" if attack else "",
         )
@@ -155,6 +174,20 @@ def samples() -> tuple[Sample, ...]:
         for benchmark, intent, attack, verdict in rows
         for number in range(20)
     )
+
+
+OPINION = SecondOpinion(
+    "linear 1",
+    Estimate(0.9, 0.85, 0.94, 160),
+    Estimate(0.78, 0.7, 0.86, 160),
+    {
+        (Verdict.REFUSED, Verdict.REFUSED): 70,
+        (Verdict.REFUSED, Verdict.COMPLIED): 10,
+        (Verdict.COMPLIED, Verdict.COMPLIED): 74,
+        (Verdict.COMPLIED, Verdict.UNSURE): 6,
+    },
+    of=1600,
+)
 
 
 @pytest.fixture
@@ -186,6 +219,8 @@ def comparison() -> Comparison:
         samples=samples(),
         known_error=KnownError(0.9, 0.95, 120, 200, "labels of 2024"),
         corrected={("neurontune", "attacked/refusal_rate"): Estimate(0.671, 0.502, 0.833, 50)},
+        marks={("neurontune", "attacked/refusal_rate"): Mark.BEST, ("default", "attacked/refusal_rate"): Mark.SECOND},
+        second_opinions=(OPINION,),
         seeds=(0, 1),
         judge="phrases 1",
         protocol={"max_new_tokens": 64, "benchmarks": {"attacked": "abc", "benign": "def"}},

@@ -6,10 +6,10 @@ import pytest
 
 from reports import html
 from reports.base import Comparison
-from tests.browser import opened
+from tests.browser import faults, opened
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 
 @pytest.fixture
@@ -34,21 +34,27 @@ def names(page: "Page") -> list[str]:
     return [text.split()[0] for text in page.locator("#leaderboard .board tbody th").all_inner_texts()]
 
 
+def press(page: "Page", header: "Locator", order: str) -> None:
+    """A header's button, and the rows put in that order, which takes a moment."""
+    page.evaluate("document.addEventListener('sort-end', () => document.body.dataset.sorts = 'done', {once: true})")
+    page.evaluate("delete document.body.dataset.sorts")
+    header.get_by_role("button").press("Enter")
+    page.locator("body[data-sorts=done]").wait_for()
+    assert header.get_attribute("aria-sort") == order
+
+
 def test_a_header_sorts_best_first_then_the_other_way_with_missing_numbers_last(page: "Page") -> None:
     header = page.locator(".board thead th").nth(1)
-    header.get_by_role("button").click()
+    press(page, header, "descending")
     assert names(page) == ["neurontune", "default", "evil"]
-    assert header.get_attribute("aria-sort") == "descending"
-    header.get_by_role("button").click()
+    press(page, header, "ascending")
     assert names(page) == ["default", "neurontune", "evil"]
-    assert header.get_attribute("aria-sort") == "ascending"
 
 
 def test_a_lower_is_better_header_sorts_ascending_first_from_the_keyboard(page: "Page") -> None:
     header = page.locator(".board thead th").nth(2)
-    header.get_by_role("button").focus()
-    page.keyboard.press("Enter")
-    assert header.get_attribute("aria-sort") == "ascending"
+    press(page, page.locator(".board thead th").nth(1), "descending")
+    press(page, header, "ascending")
     assert page.locator("[aria-sort]").count() == 1
 
 
@@ -67,11 +73,10 @@ def test_tables_of_differences_and_of_all_numbers_sort_too(crowded: "Page") -> N
     unfold(crowded)
     for table, column in (("#differences table >> nth=0", 1), ("#numbers table >> nth=0", 1)):
         header = crowded.locator(f"{table} >> thead th").nth(column)
-        header.get_by_role("button").click()
+        press(crowded, header, "descending")
         sorted_by = crowded.locator(f"{table} >> tbody tr").evaluate_all(
             f"rows => rows.map((row) => Number(row.cells[{column}].dataset.sort))"
         )
-        assert header.get_attribute("aria-sort") == "descending"
         assert len(sorted_by) >= 27 and sorted_by == sorted(sorted_by, reverse=True)
 
 
@@ -114,3 +119,89 @@ def test_tables_are_there_without_javascript(chromium: "Browser", comparison: Co
     assert names(page) == ["default", "neurontune", "evil"]
     assert page.locator("#pairs-view").is_hidden()
     context.close()
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+def test_axe_finds_no_grave_fault_in_either_theme_or_on_a_phone(page: "Page", theme: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    unfold(page)
+    assert faults(page) == []
+
+
+def background(page: "Page") -> str:
+    return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+
+def test_the_theme_follows_the_system_until_the_switch_is_pressed_and_is_then_kept(page: "Page") -> None:
+    switch = page.get_by_role("button", name="Dark theme")
+    light = background(page)
+    page.emulate_media(color_scheme="dark")
+    page.locator("[aria-pressed=true]").wait_for()
+    dark = background(page)
+    assert dark != light
+    switch.focus()
+    page.keyboard.press("Space")
+    assert switch.get_attribute("aria-pressed") == "false" and background(page) == light
+    page.reload()
+    assert background(page) == light
+
+
+def test_the_theme_can_be_switched_where_storage_is_denied(
+    chromium: "Browser", comparison: Comparison, tmp_path: Path
+) -> None:
+    page = chromium.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    denied = "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('no', 'SecurityError'); }})"
+    page.add_init_script(denied)
+    page.goto(written(comparison, tmp_path).as_uri())
+    page.get_by_role("button", name="Dark theme").click()
+    assert page.locator("html").get_attribute("data-theme") == "dark" and errors == []
+    page.close()
+
+
+def test_print_is_light_and_unfolded_whatever_the_theme(page: "Page") -> None:
+    light = background(page)
+    page.get_by_role("button", name="Dark theme").click()
+    assert background(page) != light
+    page.emulate_media(media="print")
+    assert background(page) == "rgb(255, 255, 255)"
+    assert page.get_by_role("button", name="Dark theme").count() == 0
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("main details:not([open])").count() == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("main details:not([open])").count() > 0
+
+
+def test_a_printed_report_has_a_handful_of_pages(page: "Page") -> None:
+    pages = page.pdf(prefer_css_page_size=True).count(b"/Type /Page\n")
+    assert 4 <= pages <= 40
+
+
+def test_the_tab_key_reaches_links_headers_and_folds_in_the_order_of_the_page(page: "Page") -> None:
+    reached = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.append(
+            page.evaluate(
+                """(() => { const one = document.activeElement;
+                    return one.closest("nav") ? "nav" : one.closest("thead") ? "header" : one.tagName; })()"""
+            )
+        )
+    assert reached[0] == "A" and reached[1] == "BUTTON"
+    assert reached.index("nav") < reached.index("header") < reached.index("SUMMARY")
+
+
+def test_the_command_is_copied_or_selected(page: "Page") -> None:
+    page.get_by_role("button", name="Copy").click()
+    page.wait_for_function(
+        "getSelection().toString().includes('equipoise run') || document.querySelector('.copy').textContent == 'Copied'"
+    )
+
+
+def test_the_best_of_a_column_is_bold_and_the_second_underlined_and_both_are_spoken(page: "Page") -> None:
+    board = page.locator("#leaderboard")
+    assert board.locator("td .best").all_text_contents() == ["62.0 best"]
+    assert board.locator("td .second").all_text_contents() == ["28.0 second"]
+    assert "tell it from every other arm" in board.locator("p").first.inner_text()
