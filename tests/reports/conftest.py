@@ -190,7 +190,7 @@ OPINION = SecondOpinion(
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def comparison() -> Comparison:
     """Three arms, one failed, with hostile names and replies, one number that left replies out, two clear gains.
 
@@ -234,7 +234,7 @@ def dose(method: str, setting: str, values: tuple[float, ...], **others: Json) -
     ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def many_arms(comparison: Comparison) -> Comparison:
     """28 arms of eight methods, most of them doses of one setting, so that names and marks lie close together."""
     arms = [

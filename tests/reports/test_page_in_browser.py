@@ -12,15 +12,25 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 
+@pytest.fixture(scope="module")
+def path(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(comparison, tmp_path_factory.mktemp("page"))
+
+
+@pytest.fixture(scope="module")
+def crowded_path(many_arms: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(many_arms, tmp_path_factory.mktemp("crowded"))
+
+
 @pytest.fixture
-def page(chromium: "Browser", comparison: Comparison, tmp_path: Path) -> Iterator["Page"]:
-    with opened(chromium, written(comparison, tmp_path)) as page:
+def page(chromium: "Browser", path: Path) -> Iterator["Page"]:
+    with opened(chromium, path) as page:
         yield page
 
 
 @pytest.fixture
-def crowded(chromium: "Browser", many_arms: Comparison, tmp_path: Path) -> Iterator["Page"]:
-    with opened(chromium, written(many_arms, tmp_path)) as page:
+def crowded(chromium: "Browser", crowded_path: Path) -> Iterator["Page"]:
+    with opened(chromium, crowded_path) as page:
         yield page
 
 
@@ -111,8 +121,7 @@ def test_what_a_test_supports_is_told_without_colour(page: "Page") -> None:
     assert page.locator(".board tbody tr").nth(1).locator("td").nth(1).locator(".delta").text_content() == "+2.0 n.s."
 
 
-def test_tables_are_there_without_javascript(chromium: "Browser", comparison: Comparison, tmp_path: Path) -> None:
-    path = written(comparison, tmp_path)
+def test_tables_are_there_without_javascript(chromium: "Browser", path: Path) -> None:
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(path.as_uri())
@@ -121,7 +130,7 @@ def test_tables_are_there_without_javascript(chromium: "Browser", comparison: Co
     context.close()
 
 
-@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
 def test_axe_finds_no_grave_fault_in_either_theme_or_on_a_phone(page: "Page", theme: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
@@ -147,15 +156,13 @@ def test_the_theme_follows_the_system_until_the_switch_is_pressed_and_is_then_ke
     assert background(page) == light
 
 
-def test_the_theme_can_be_switched_where_storage_is_denied(
-    chromium: "Browser", comparison: Comparison, tmp_path: Path
-) -> None:
+def test_the_theme_can_be_switched_where_storage_is_denied(chromium: "Browser", path: Path) -> None:
     page = chromium.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     denied = "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('no', 'SecurityError'); }})"
     page.add_init_script(denied)
-    page.goto(written(comparison, tmp_path).as_uri())
+    page.goto(path.as_uri())
     page.get_by_role("button", name="Dark theme").click()
     assert page.locator("html").get_attribute("data-theme") == "dark" and errors == []
     page.close()
