@@ -47,15 +47,25 @@ def finding(comparison: Comparison) -> Found:
         return Found(f"Nothing can be told: {default.name} is the only arm, and there is no other to compare.", ())
     if not comparison.differences:
         line = f"Nothing can be told yet: no arm shares a finished benchmark with {default.name}."
-        return Found(line, tuple(_failed(arm) for arm in others if arm.failure))
-    ordered = sorted(others, key=lambda arm: _place(comparison, arm))
+        return Found(line, tuple(_silent(comparison, [arm for arm in others if arm.failure])))
+    told = {name for name, key in comparison.differences if key in {column.key for column in comparison.headline}}
+    ordered = sorted((arm for arm in others if arm.name in told), key=lambda arm: _place(comparison, arm))
     shown = ordered if len(ordered) <= MOST_ARMS else ordered[:SHOWN]
     lines = [_line(comparison, arm) for arm in shown]
-    lines += [_failed(arm) for arm in ordered if arm.failure and arm not in shown]
-    left = sum(1 for arm in ordered if arm not in shown and not arm.failure)
-    if left:
+    if left := len(ordered) - len(shown):
         lines.append(f"{left} more {'arm is' if left == 1 else 'arms are'} in the table.")
-    return Found(_lead(comparison), tuple(lines))
+    return Found(_lead(comparison), (*lines, *_silent(comparison, [arm for arm in others if arm.name not in told])))
+
+
+def _silent(comparison: Comparison, arms: Sequence[Arm]) -> list[str]:
+    """Arms of which nothing can be told, those with the same reason together."""
+    reasons: dict[str, list[str]] = {}
+    for arm in arms:
+        reasons.setdefault(_why_nothing(comparison, arm), []).append(_named(arm))
+    return [
+        f"Of {_listed(names) if len(names) <= MOST_NAMED else f'{len(names)} arms'} nothing can be told: {reason}."
+        for reason, names in reasons.items()
+    ]
 
 
 def _lead(comparison: Comparison) -> str:
@@ -70,7 +80,8 @@ def _lead(comparison: Comparison) -> str:
     best = f"{top.name} has the highest SU-F1 ({number(column, value)}, n {_count(comparison, top, column)})"
     mark = comparison.marks.get((top.name, column.key))
     if mark is Mark.BEST:
-        return f"{compared}. {best}; the test tells it from every other arm."
+        all_others = "every other arm" if len(ranked) == len(comparison.arms) else "all others that have one"
+        return f"{compared}. {best}; the test tells it from {all_others}."
     if mark is Mark.TIED:
         tied = [arm.name for arm, _ in ranked[1:] if comparison.marks.get((arm.name, column.key)) is Mark.TIED]
         names = _listed(tied) if len(tied) <= MOST_NAMED else f"{len(tied)} other arms"
@@ -86,10 +97,6 @@ def _line(comparison: Comparison, arm: Arm) -> str:
         for column in columns
         if (arm.name, column.key) in comparison.differences
     ]
-    if arm.failure and not found:
-        return _failed(arm)
-    if not found:
-        return f"Of {_named(arm)} nothing can be told: {_why_nothing(comparison, arm, columns)}."
     sentence = _compared(comparison, arm, found)
     missing = [_noun(column) for column in columns if _is_missing(comparison, arm, column)]
     asides = [
@@ -163,18 +170,15 @@ def _caution(comparison: Comparison, arm: Arm) -> str:
     return ""
 
 
-def _why_nothing(comparison: Comparison, arm: Arm, columns: Sequence[Column]) -> str:
-    estimates = [comparison.estimates.get((arm.name, column.key)) for column in columns]
+def _why_nothing(comparison: Comparison, arm: Arm) -> str:
+    if arm.failure:
+        return f"failed ({arm.failure})"
+    estimates = [comparison.estimates.get((arm.name, column.key)) for column in comparison.headline]
     if any(one is not None and one.value is None for one in estimates):
-        return "its replies could not be scored"
-    default = comparison.arms[0].name
+        return "no reply could be scored"
     if any(one is not None for one in estimates):
-        return f"no prompt has a score from both it and {default}"
-    return "it has not finished any benchmark of the leaderboard"
-
-
-def _failed(arm: Arm) -> str:
-    return f"Of {_named(arm)} nothing can be told: it failed ({arm.failure})."
+        return f"no prompt has a score that {comparison.arms[0].name} has too"
+    return "no benchmark of the leaderboard is finished"
 
 
 def _is_missing(comparison: Comparison, arm: Arm, column: Column) -> bool:
@@ -208,10 +212,10 @@ def _named(arm: Arm) -> str:
     return f"{arm.name} (a control)" if is_control(arm) else arm.name
 
 
-def _place(comparison: Comparison, arm: Arm) -> tuple[bool, bool, float]:
+def _place(comparison: Comparison, arm: Arm) -> tuple[bool, float]:
     column = _ranking(comparison)
     value = _value(comparison, arm, column) if column else None
-    return bool(arm.failure), is_control(arm), -(value if value is not None else -1.0)
+    return is_control(arm), -(value if value is not None else -1.0)
 
 
 def _ranking(comparison: Comparison) -> Column | None:

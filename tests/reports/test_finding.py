@@ -26,7 +26,7 @@ def test_what_differs_is_told_with_its_p_value_and_n_and_the_rest_is_noise(compa
 
 def test_a_failed_arm_comes_last_with_its_reason(comparison: Comparison) -> None:
     assert finding(comparison).lines[-1] == (
-        f"Of {comparison.arms[2].name} nothing can be told: it failed (loss is nan\nat step 3 \x1b[2J|)."
+        f"Of {comparison.arms[2].name} nothing can be told: failed (loss is nan\nat step 3 \x1b[2J|)."
     )
 
 
@@ -105,7 +105,7 @@ def test_a_collapsed_arm_is_told_to_be_degenerate_and_not_safe(comparison: Compa
 def test_the_highest_su_f1_is_told_with_what_the_test_says_of_it(
     comparison: Comparison, marks: Mapping[str, Mark], told: str
 ) -> None:
-    marked = replace(comparison, marks={(name, SU_F1): mark for name, mark in marks.items()})
+    marked = replace(comparison, arms=comparison.arms[:2], marks={(name, SU_F1): mark for name, mark in marks.items()})
     assert finding(marked).lead == (
         f"1 arm was compared with default. neurontune has the highest SU-F1 (0.711, n 50){told}"
     )
@@ -160,8 +160,20 @@ def test_an_arm_whose_replies_are_all_unscored_says_so(comparison: Comparison) -
     two = replace(comparison, arms=(*comparison.arms[:2], arm("mute")))
     none = {("mute", one.key): Estimate(None, None, None, 0, unscored=50) for one in comparison.headline}
     assert finding(replace(two, estimates={**two.estimates, **none})).lines[-1] == (
-        "Of mute nothing can be told: its replies could not be scored."
+        "Of mute nothing can be told: no reply could be scored."
     )
+
+
+def test_arms_that_have_not_finished_are_told_of_together_and_last(comparison: Comparison) -> None:
+    late = [arm(f"late-{number}") for number in range(4)]
+    two = replace(comparison, arms=(comparison.arms[0], *late, comparison.arms[1]))
+    assert finding(two).lines[1:] == ("Of 4 arms nothing can be told: no benchmark of the leaderboard is finished.",)
+    assert finding(replace(two, arms=(*two.arms[:3], two.arms[-1]))).lines[1].startswith("Of late-0 and late-1 nothing")
+
+
+def test_best_of_the_arms_that_have_a_number_is_said_to_be_no_more(comparison: Comparison) -> None:
+    marked = replace(comparison, marks={("neurontune", SU_F1): Mark.BEST, ("default", SU_F1): Mark.SECOND})
+    assert finding(marked).lead.endswith("(0.711, n 50); the test tells it from all others that have one.")
 
 
 def test_the_same_sentences_open_the_markdown(comparison: Comparison) -> None:
