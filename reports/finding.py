@@ -172,7 +172,7 @@ def _caution(comparison: Comparison, arm: Arm) -> str:
 
 def _why_nothing(comparison: Comparison, arm: Arm) -> str:
     if arm.failure:
-        return f"failed ({arm.failure})"
+        return f"the arm failed ({arm.failure})"
     estimates = [comparison.estimates.get((arm.name, column.key)) for column in comparison.headline]
     if any(one is not None and one.value is None for one in estimates):
         return "no reply could be scored"

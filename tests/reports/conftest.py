@@ -259,7 +259,7 @@ def many_arms(comparison: Comparison) -> Comparison:
             if place:
                 p_adjusted = 0.0004 if abs(value - before) > 0.05 else 0.4
                 differences[one.name, col.key] = difference(col, value - before, p_adjusted)
-    return replace(comparison, arms=tuple(arms), estimates=estimates, differences=differences)
+    return replace(comparison, arms=tuple(arms), estimates=estimates, differences=differences, marks={})
 
 
 def made_up(place: int) -> tuple[float, ...]:

@@ -26,7 +26,7 @@ def test_what_differs_is_told_with_its_p_value_and_n_and_the_rest_is_noise(compa
 
 def test_a_failed_arm_comes_last_with_its_reason(comparison: Comparison) -> None:
     assert finding(comparison).lines[-1] == (
-        f"Of {comparison.arms[2].name} nothing can be told: failed (loss is nan\nat step 3 \x1b[2J|)."
+        f"Of {comparison.arms[2].name} nothing can be told: the arm failed (loss is nan\nat step 3 \x1b[2J|)."
     )
 
 
