@@ -72,7 +72,7 @@ def test_every_plot_says_what_it_shows(page: Page) -> None:
     labels = [value for name, value in page.attributes if name == "aria-label"]
     assert "Refusal rate (%) ↑, attacked. default 28.0; neurontune 62.0" in labels
     assert "Safety over utility on attacked+benign. default: safety 0.640, utility 0.657; " in " ".join(labels)
-    assert page.attributes.count(("role", "img")) == 5
+    assert page.attributes.count(("role", "img")) == 9
 
 
 def test_no_id_occurs_twice(page: Page) -> None:
