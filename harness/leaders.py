@@ -6,9 +6,8 @@ from functools import partial
 from harness.evidence import Evidence
 from harness.paper.ranking import ranks
 from metrics.base import Direction
-from reports.base import Column
+from reports.base import Column, Mark
 from reports.leaderboard import number
-from reports.paper.table import Mark
 
 Marks = dict[tuple[str, str], Mark]
 

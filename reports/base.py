@@ -5,10 +5,22 @@ A renderer is a pure function of a `Comparison`: no files are read, no model is 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from benchmarks.base import Intent, Json
 from metrics.base import Difference, Direction, Estimate, KnownError, Verdict
-from reports.paper.table import Mark
+
+
+class Mark(Enum):
+    """What is shown about the rank of a number within its block."""
+
+    NONE = ""
+    BEST = "best"
+    """Bold."""
+    SECOND = "second"
+    """Underlined."""
+    TIED = "n.s."
+    """The test does not tell it from the best."""
 
 
 @dataclass(frozen=True, slots=True)

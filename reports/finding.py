@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 from benchmarks.base import Intent
 from metrics.base import Difference, Direction, Estimate
-from reports.base import Arm, Column, Comparison
+from reports.base import Arm, Column, Comparison, Mark
 from reports.controls import is_control
 from reports.differences import p_text
 from reports.leaderboard import cell, number, readable, scale
-from reports.paper.table import Mark
 
 MOST_ARMS = 8
 """Of more arms than these only the best `SHOWN` are told of."""

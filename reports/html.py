@@ -26,7 +26,6 @@ from reports.base import Arm, Column, Comparison
 from reports.figures import Range
 from reports.foreign import visible
 from reports.shell import TABLES, shell
-from reports.side_by_side import side_by_side
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -46,6 +45,8 @@ SCRIPTS = (
 
 def render(comparison: Comparison) -> str:
     """The page. Its tables work without JavaScript; sorting and the replies need it."""
+    from reports.side_by_side import side_by_side  # brings numpy, which the command line can do without
+
     return (
         environment()
         .get_template("page.html.j2")

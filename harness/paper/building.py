@@ -11,7 +11,8 @@ from harness.paper.naming import shown_benchmark, shown_models
 from harness.paper.quantities import Quantity
 from harness.paper.ranking import Ranked, marks
 from metrics.base import LEVEL, Direction, Estimate
-from reports.paper.table import Cell, Heading, Mark, PaperTable, Row
+from reports.base import Mark
+from reports.paper.table import Cell, Heading, PaperTable, Row
 
 Numbers = list[list[Estimate | None]]
 """By row and column."""

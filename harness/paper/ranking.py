@@ -7,7 +7,7 @@ from harness.paper.evidence import Entry
 from harness.paper.quantities import Quantity
 from metrics.base import Difference, Direction, Estimate
 from metrics.paired import holm
-from reports.paper.table import Mark
+from reports.base import Mark
 
 
 class Ranked(NamedTuple):

@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 
 from metrics.base import Direction
+from reports.base import Mark
 from reports.foreign import one_line
-from reports.paper.table import Cell, Mark, PaperTable, Row, lettered
+from reports.paper.table import Cell, PaperTable, Row, lettered
 
 SIGNS = {
     "\\": r"\textbackslash{}",

@@ -2,9 +2,10 @@
 
 from tabulate import tabulate
 
+from reports.base import Mark
 from reports.foreign import markdown_text
 from reports.leaderboard import ARROWS
-from reports.paper.table import Cell, Heading, Mark, PaperTable, lettered
+from reports.paper.table import Cell, Heading, PaperTable, lettered
 
 
 def render(table: PaperTable) -> str:

@@ -1,8 +1,9 @@
 """A paper table as one HTML page in the style of the reports, without script."""
 
+from reports.base import Mark
 from reports.html import environment
 from reports.leaderboard import ARROWS
-from reports.paper.table import Mark, PaperTable, lettered
+from reports.paper.table import PaperTable, lettered
 from reports.shell import shell
 
 

@@ -2,25 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from itertools import groupby
 from string import ascii_lowercase
 
 from metrics.base import Direction, Estimate
+from reports.base import Mark
 
 MISSING = "--"
-
-
-class Mark(Enum):
-    """What is shown about the rank of a number within its block."""
-
-    NONE = ""
-    BEST = "best"
-    """Bold."""
-    SECOND = "second"
-    """Underlined."""
-    TIED = "n.s."
-    """The test does not tell it from the best."""
 
 
 @dataclass(frozen=True, slots=True)

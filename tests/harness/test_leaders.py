@@ -11,8 +11,7 @@ from harness.run_folder import RunFolder
 from metrics.base import Verdict
 from metrics.judge_agreement import kappa
 from metrics.registry import judge
-from reports.base import Comparison
-from reports.paper.table import Mark
+from reports.base import Comparison, Mark
 from tests.harness.made_runs import MadeArm, asked, make_run
 
 ARMS = [

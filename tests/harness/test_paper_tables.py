@@ -15,7 +15,8 @@ from harness.paper.evidence import entries, read_runs
 from harness.paper.layout import Options
 from harness.paper.layouts import LAYOUTS
 from harness.run_folder import RunFolder
-from reports.paper.table import Mark, PaperTable
+from reports.base import Mark
+from reports.paper.table import PaperTable
 from tests.harness.made_runs import MadeArm, asked, make_run
 
 BENCHMARKS = (asked("safeedit_975", 40, attacked=True), asked("alpaca_100", 20), asked("mmlu", 10))

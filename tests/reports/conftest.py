@@ -6,8 +6,7 @@ import pytest
 
 from benchmarks.base import Intent, Json
 from metrics.base import Difference, Direction, Effect, Estimate, KnownError, Verdict
-from reports.base import Arm, Column, Comparison, Sample, SecondOpinion
-from reports.paper.table import Mark
+from reports.base import Arm, Column, Comparison, Mark, Sample, SecondOpinion
 
 HOSTILE = "</script><img src=x onerror=alert(1)> a|b `c` \x1b[31mred\x1b[0m \u202egnp.exe \x00 \ud800 \u2028 &lt; $x$"
 

@@ -6,10 +6,9 @@ import pytest
 from benchmarks.base import Intent
 from metrics.base import Difference, Direction, Estimate
 from reports import html, markdown
-from reports.base import Column, Comparison
+from reports.base import Column, Comparison, Mark
 from reports.controls import is_control
 from reports.finding import finding
-from reports.paper.table import Mark
 from tests.reports.conftest import arm, difference, estimate
 
 SU_F1 = "attacked+benign/su_f1"

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from metrics.base import Direction, Estimate
+from reports.base import Mark
 from reports.paper import comma_separated, latex, markdown, page
 from reports.paper.neuron_layers import Series, pdf, standalone, svg
-from reports.paper.table import Cell, Heading, Mark, PaperTable, Row, letter
+from reports.paper.table import Cell, Heading, PaperTable, Row, letter
 from tests.reports.conftest import HOSTILE
 
 RATE = Heading("harmful_refusal_percent", "SafeEdit", "Refuse Rate", Direction.HIGHER, "%", 100, 2)
