@@ -30,6 +30,8 @@ def write_pages(folder: RunFolder, judge: str | None, note: Callable[[str], None
     """
     from harness.comparison import compare
     from harness.results import costs, results
+    from harness.screen import columns
+    from reports import terminal
     from reports.registry import RENDERERS
 
     comparison = compare(folder, judge, note)
@@ -45,4 +47,4 @@ def write_pages(folder: RunFolder, judge: str | None, note: Callable[[str], None
             write_whole(path, RENDERERS[name].render(comparison).encode(errors="backslashreplace"))
             paths.append(path)
     failed = tuple(arm.name for arm in comparison.arms if arm.failure)
-    return Pages(RENDERERS["terminal"].render(comparison), tuple(paths), failed)
+    return Pages(terminal.render(comparison, columns()), tuple(paths), failed)

@@ -5,7 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
 
+from metrics.base import Estimate
 from reports import markdown, terminal
 from reports.base import Comparison
 from reports.facts import Fact, costs, facts, reproduction
@@ -42,9 +46,57 @@ def test_every_renderer_copes_with_a_comparison_of_which_nothing_ran(name: str, 
     assert comparison.model in RENDERERS[name].render(empty).replace("\\", "")
 
 
-@pytest.mark.parametrize("width", [80, 100, 120])
-def test_the_terminal_table_keeps_to_its_width(comparison: Comparison, width: int) -> None:
-    assert max(map(len, terminal.render(comparison, width).splitlines())) <= width
+NAMES = st.text(
+    st.one_of(
+        st.sampled_from("neuron_tune-+ [1]"), st.sampled_from("\u4e2d\uff21\uac00\U0001f600e\u0301"), st.characters()
+    ),
+    min_size=1,
+    max_size=120,
+)
+NUMBERS_TO_PRINT = st.one_of(st.floats(-1, 1), st.floats(-1e300, 1e300))
+
+
+@given(st.integers(1, 160), NAMES, NAMES, st.lists(NUMBERS_TO_PRINT, min_size=3, max_size=3).map(sorted), st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_line_of_the_terminal_is_wider_than_asked(
+    comparison: Comparison, width: int, name: str, unit: str, ends: list[float], data: st.DataObject
+) -> None:
+    low, value, high = ends
+    n = data.draw(st.integers(1, 10**9))
+    named = replace(comparison.arms[1], name=name, failure=data.draw(st.sampled_from(["", name])))
+    columns = [replace(one, title=name, benchmark=f"{name}+{one.benchmark}") for one in comparison.columns]
+    columns[0] = replace(columns[0], unit=unit)
+    estimates = {(name, one.key): Estimate(value, low, high, n, unscored=1) for one in columns}
+    differences = {(name, key): one for (_, key), one in comparison.differences.items()}
+    arms = (comparison.arms[0], named)
+    hostile = replace(comparison, model=name, arms=arms, columns=tuple(columns), estimates=estimates)
+    text = terminal.render(replace(hostile, differences=differences), width)
+    assert max(map(cell_len, text.splitlines())) <= max(width, terminal.NARROWEST)
+    assert UNSEEN.findall(text) == []
+
+
+def test_a_page_that_no_terminal_asked_for_has_80_columns(many_arms: Comparison) -> None:
+    text = terminal.render(many_arms)
+    assert text == terminal.render(many_arms, 80) != terminal.render(many_arms, 60)
+    assert max(map(cell_len, text.splitlines())) <= 80
+
+
+def test_wide_letters_keep_the_columns_in_line(comparison: Comparison) -> None:
+    wide = replace(comparison.arms[1], name="\u5b89\u5168\u6027" * 5)
+    estimates = {(wide.name, key): one for (arm, key), one in comparison.estimates.items() if arm == "neurontune"}
+    text = terminal.render(replace(comparison, arms=(comparison.arms[0], wide), estimates=estimates))
+    row = next(line for line in text.splitlines() if line.startswith("\u5b89"))
+    rule = next(line for line in text.splitlines() if line.startswith("---"))
+    assert cell_len(row.rstrip()) in (len(rule), len(rule) - 1) and len(row) < len(rule)
+
+
+def test_a_number_that_is_too_long_goes_on_below(comparison: Comparison) -> None:
+    key = ("default", "benign/entropy")
+    estimates = {**comparison.estimates, key: Estimate(-0.5, -23456.5, -1234.25, 50)}
+    lines = terminal.render(replace(comparison, estimates=estimates)).splitlines()
+    place = next(place for place, line in enumerate(lines) if line.startswith("default"))
+    assert lines[place].endswith(" -0.50")
+    assert lines[place + 1].endswith(" -23,456.50-") and lines[place + 2].strip() == "-1,234.25"
 
 
 def test_a_long_name_is_wrapped_in_the_terminal_and_not_cut(comparison: Comparison) -> None:
@@ -70,7 +122,7 @@ def test_numbers_agree_between_all_renderers(comparison: Comparison) -> None:
 
 def test_the_terminal_says_what_its_mark_means_in_one_line(comparison: Comparison) -> None:
     line = "* differs from default: p < 0.05 in a paired test, after Holm over the arms of the column."
-    assert line in terminal.render(comparison).splitlines()
+    assert line in terminal.render(comparison, 100).splitlines()
     assert "paired" not in terminal.render(replace(comparison, differences={}))
 
 
