@@ -80,3 +80,21 @@ def view(
     from harness.viewing.command import view as serve
 
     raise typer.Exit(serve(folder, port, judge, typer.echo, opens=opens))
+
+
+def figures(
+    folder: Annotated[str, typer.Argument(metavar="RUN", help="A run folder or its URL, finished or not.")],
+    output: Annotated[Path | None, typer.Option(help="Folder to write to.  [default: report/figures in RUN]")] = None,
+    column: Annotated[str, typer.Option(help="single (3.25 in wide) or double (6.75 in).")] = "single",
+    judge: Annotated[str | None, typer.Option(help="Read the replies with another judge.")] = None,
+) -> None:
+    """Write every plot of a run as SVG and PDF for a paper. No model is loaded."""
+    from harness.figure_files import column_named, write_figures
+    from harness.progress import Display
+    from harness.remote.opened import opened_to_read
+
+    width = column_named(column)
+    with opened_to_read(folder) as run_folder:
+        paths = write_figures(run_folder, judge, width, output, Display().note)
+    for path in paths:
+        typer.echo(path if output else run_folder.shown(path))

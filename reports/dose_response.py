@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from reports.figures import PALETTE, Plot, Range
+from reports.figures import PALETTE, Plot, Range, panelled, small
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+PANEL = 3.6
+"""Inches, the width of a panel on a page."""
 
 
 class Curve(NamedTuple):
@@ -24,9 +27,9 @@ def dose_response(
     """Panels side by side, doses at equal distances. `dose` says what is dosed."""
 
     def draw(figure: "Figure") -> None:
-        for place, (name, curves) in enumerate(panels.items(), start=1):
-            axes = figure.add_subplot(1, len(panels), place, xlabel=dose)
-            axes.set_title(name, fontsize=9, wrap=True)
+        for axes, (name, curves) in zip(panelled(figure, len(panels), PANEL), panels.items(), strict=True):
+            axes.set_xlabel(dose)
+            axes.set_title(name, fontsize="medium", wrap=True)
             _draw(axes, curves, doses)
 
     told = "; ".join(
@@ -35,7 +38,7 @@ def dose_response(
         for curve in curves
     )
     alternative = f"{title} at {', '.join(f'{one:g}' for one in doses)}. {told}"
-    return Plot(key, title, dose, 3.6 * len(panels), 3.4, draw, alternative)
+    return Plot(key, title, dose, PANEL * len(panels), 3.4, draw, alternative, len(panels))
 
 
 def _draw(axes: "Axes", curves: Sequence[Curve], doses: Sequence[float]) -> None:
@@ -50,4 +53,4 @@ def _draw(axes: "Axes", curves: Sequence[Curve], doses: Sequence[float]) -> None
         for place, (_, point) in zip(places, there, strict=True):
             axes.errorbar(place, point.value, yerr=point.errors, fmt="none", ecolor=colour, linewidth=1.1)
     axes.set_xticks(range(len(doses)), [f"{dose:g}" for dose in doses])
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=small())

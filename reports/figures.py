@@ -7,7 +7,7 @@ blue a little lighter so that it shows on a dark page; `default` takes the colou
 import html
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,6 +18,7 @@ from reports.controls import is_control
 from reports.foreign import one_line
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 PALETTE = ("#2a87c8", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#a68a00")
@@ -25,6 +26,10 @@ INK, GRID = "#0a0b0c", "#0a0b0d"
 """Stand-ins that become the page's text and line colours, so that one drawing serves light and dark."""
 MARKERS = "s^DvPX*<>"
 LONGEST_NAME = 26
+TEXT = 10.0
+"""Points of a page's text, at which a plot has the width and height that it names."""
+SMALLEST = 6.5
+"""Points that can still be read in print."""
 STYLE = {
     "svg.fonttype": "none",
     "text.parse_math": False,
@@ -54,10 +59,18 @@ class Plot:
     width: float
     """In inches, on a page."""
     height: float
+    """On a page; on one where panels stand below each other, of each row of them."""
     draw: "Callable[[Figure], None]"
     """Draws on an empty figure."""
     alternative: str
     """What a screen reader says."""
+    panels: int = 1
+    """Side by side where there is room."""
+
+    def height_at(self, width: float, scale: float) -> float:
+        """Inches at another width, for text of `scale` times the size of a page's: as many lines must fit."""
+        across = panels_across(self.panels, self.width / self.panels, width / scale)
+        return self.height * scale * -(-self.panels // across)
 
     @cached_property
     def svg(self) -> str:
@@ -120,6 +133,32 @@ def short(name: str) -> str:
     """The name of an arm for a plot, where room is scarce: both ends, since doses differ in their last signs."""
     text, half = one_line(name), LONGEST_NAME // 2
     return text if len(text) <= LONGEST_NAME else f"{text[: half - 1]}…{text[-half:]}"
+
+
+def page_width(figure: "Figure") -> float:
+    """Inches that a figure would be wide if its text had a page's size: small type leaves more room."""
+    from matplotlib import rcParams
+
+    return float(figure.get_size_inches()[0] * TEXT / rcParams["font.size"])
+
+
+def panels_across(panels: int, panel_width: float, width: float) -> int:
+    """How many panels stand side by side, all widths for text of a page's size."""
+    return max(1, min(panels, round(width / panel_width)))
+
+
+def panelled(figure: "Figure", panels: int, panel_width: float) -> "Iterator[Axes]":
+    """Axes side by side, those that have no room in further rows. `panel_width` is that on a page, in inches."""
+    across = panels_across(panels, panel_width, page_width(figure))
+    for place in range(panels):
+        yield figure.add_subplot(-(-panels // across), across, place + 1)
+
+
+def small() -> float:
+    """Points of what is written small: less than the text around it, but to be read in print too."""
+    from matplotlib import rcParams
+
+    return max(SMALLEST, 0.8 * float(rcParams["font.size"]))
 
 
 def standalone(svg: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from reports.figures import INK, PALETTE, Plot, Range
+from reports.figures import INK, PALETTE, Plot, Range, small
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +33,7 @@ def pareto_front(key: str, subtitle: str, places: Mapping[str, Place], best: Seq
         corners = [(places[name].utility.value, places[name].safety.value) for name in best]
         draw_front(axes, corners)
         for name, corner in zip(best, corners, strict=True):
-            axes.annotate(name, corner, (5, 4), textcoords="offset points", fontsize=8)
+            axes.annotate(name, corner, (5, 4), textcoords="offset points", fontsize=small())
 
     found = [(name, places[name]) for name in best]
     told = "; ".join(f"{name}: safety {one.safety.value:.3f}, utility {one.utility.value:.3f}" for name, one in found)

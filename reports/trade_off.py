@@ -7,7 +7,7 @@ from metrics.pareto import Axes as Corner
 from metrics.pareto import front
 from reports.base import Column, Comparison
 from reports.doses import doses
-from reports.figures import GRID, INK, Plot, Range, Shape, colours, interval, shapes, short
+from reports.figures import GRID, INK, Plot, Range, Shape, colours, interval, page_width, shapes, short, small
 from reports.leaderboard import benchmarks, readable
 from reports.numbering import Place, placed
 from reports.pareto import draw_front
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MOST_NAMES = 12
 """Points that are led to their names; more of them are numbered."""
+NARROW = 6.0
+"""Inches of a page, below which a legend has no room at the side."""
 LINE = 0.18
 """Inches, of a line in the legend of numbers."""
 
@@ -90,7 +92,7 @@ def _plot(pairing: str, points: Sequence[Point], curves: Sequence[Sequence[Point
         for point in points:
             _draw_point(axes, point, is_crowded=is_crowded)
         if is_crowded:
-            _draw_legend(axes, points)
+            _draw_legend(figure, axes, points)
             _draw_numbers(figure, axes, points)
         else:
             _draw_names(axes, points)
@@ -120,7 +122,7 @@ def _draw_harmonic_means(axes: "Axes") -> None:
     utility, safety = np.meshgrid(np.linspace(*axes.get_xlim(), 80), np.linspace(*axes.get_ylim(), 80))
     harmonic_mean = 2 * utility * safety / np.maximum(utility + safety, 1e-9)
     lines = axes.contour(utility, safety, harmonic_mean, levels=6, colors=GRID, linewidths=0.8)
-    axes.clabel(lines, fontsize=8, fmt="%.2f", colors=INK)
+    axes.clabel(lines, fontsize=small(), fmt="%.2f", colors=INK)
 
 
 def _draw_curve(axes: "Axes", curve: Sequence[Point]) -> None:
@@ -154,12 +156,28 @@ def _draw_names(axes: "Axes", points: Sequence[Point]) -> None:
         )
 
 
-def _draw_legend(axes: "Axes", points: Sequence[Point]) -> None:
-    """Numbers and names at the right, in the order of the leaderboard."""
-    for number, point in enumerate(points, start=1):
-        height = 1 - (number - 0.5) / len(points)
-        axes.text(1.06, height, str(number), color=point.colour, ha="right", va="center", transform=axes.transAxes)
-        axes.text(1.08, height, short(point.name), va="center", transform=axes.transAxes)
+def _draw_legend(figure: "Figure", axes: "Axes", points: Sequence[Point]) -> None:
+    """Numbers and names in the order of the leaderboard: at the right, in a narrow figure in two columns below."""
+    from matplotlib import rcParams
+
+    columns = 2 if page_width(figure) < NARROW else 1
+    rows = -(-len(points) // columns)
+    for place, point in enumerate(points):
+        column, row = divmod(place, rows)
+        # Below the axes in points, since the layout decides how high they are.
+        corner = (0.02 + 0.55 * column, 0.0) if columns > 1 else (1.06, 1 - (row + 0.5) / rows)
+        down = -(4.4 + 1.25 * row) * float(rcParams["font.size"]) if columns > 1 else 0.0
+        for text, right, align in ((str(place + 1), 0.0, "right"), (short(point.name), 5.0, "left")):
+            axes.annotate(
+                text,
+                corner,
+                (right, down),
+                xycoords="axes fraction",
+                textcoords="offset points",
+                ha=align,
+                va="center",
+                color=point.colour if align == "right" else INK,
+            )
 
 
 def _draw_numbers(figure: "Figure", axes: "Axes", points: Sequence[Point]) -> None:
@@ -175,6 +193,6 @@ def _draw_numbers(figure: "Figure", axes: "Axes", points: Sequence[Point]) -> No
             textcoords="offset points",
             ha="center",
             va="center",
-            fontsize=8,
+            fontsize=small(),
             arrowprops={"arrowstyle": "-", "color": point.colour, "alpha": 0.5, "linewidth": 0.6, "shrinkA": 4},
         )

@@ -11,8 +11,10 @@ from harness.paper.evidence import entries, read_runs
 from harness.paper.layout import Options
 from harness.paper.layouts import LAYOUTS
 from harness.storage import write_whole, writing
-from reports.paper import comma_separated, latex, markdown, neuron_layers, page
+from reports.paper import comma_separated, latex, markdown, page
+from reports.paper.neuron_layers import Series, neuron_layers
 from reports.paper.table import PaperTable
+from reports.printed import FORMATS, Column, printed
 
 FIGURE = "figure3"
 
@@ -53,15 +55,12 @@ def _table_files(table: PaperTable) -> dict[str, bytes]:
     return {suffix: text.encode(errors="backslashreplace") for suffix, text in texts.items()}
 
 
-def _figure_files(table: PaperTable, panels: Sequence[neuron_layers.Series]) -> dict[str, bytes]:
-    drawing = neuron_layers.svg(panels, table.caption)
-    texts = {
-        ".html": page.render(table, drawing),
-        ".tex": latex.figure(table, f"{FIGURE}.pdf"),
-        ".svg": neuron_layers.standalone(drawing),
-    }
+def _figure_files(table: PaperTable, panels: Sequence[Series]) -> dict[str, bytes]:
+    plot = neuron_layers(panels, table.caption)
+    texts = {".html": page.render(table, plot.svg), ".tex": latex.figure(table, f"{FIGURE}.pdf")}
     changed = {suffix: text.encode(errors="backslashreplace") for suffix, text in texts.items()}
-    return {**_table_files(table), **changed, ".pdf": neuron_layers.pdf(panels)}
+    drawings = {f".{form}": printed(plot, Column.SINGLE, form) for form in FORMATS}
+    return {**_table_files(table), **changed, **drawings}
 
 
 def _write(folder: Path, name: str, files: Mapping[str, bytes]) -> list[Path]:

@@ -8,6 +8,7 @@ from tabulate import tabulate
 from harness.storage import write_json, write_whole, writing
 from harness.studies.base import Outcome
 from reports.figures import standalone
+from reports.printed import Column, printed
 
 WIDTH = 100
 SCHEMA_VERSION = 1
@@ -19,14 +20,17 @@ def write_outcome(outcome: Outcome) -> list[Path]:
     Raises:
         StorageError: If the folder cannot be written to.
     """
-    paths = {name: outcome.root / f"{name}.svg" for name in outcome.finding.figures}
+    drawings: dict[Path, bytes] = {}
+    for name, plot in outcome.finding.figures.items():
+        drawings[outcome.root / f"{name}.svg"] = standalone(plot.svg).encode()
+        drawings[outcome.root / f"{name}.pdf"] = printed(plot, Column.DOUBLE, "pdf")
     text, facts = outcome.root / "finding.md", outcome.root / "finding.json"
     with writing(outcome.root):
-        for name, path in paths.items():
-            write_whole(path, standalone(outcome.finding.figures[name].svg).encode())
+        for path, content in drawings.items():
+            write_whole(path, content)
         write_json(facts, _facts(outcome))
         write_whole(text, _markdown(outcome).encode(errors="backslashreplace"))
-    return [text, facts, *paths.values()]
+    return [text, facts, *drawings]
 
 
 def render(outcome: Outcome) -> str:

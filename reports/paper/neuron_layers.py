@@ -1,16 +1,14 @@
 """Figure 3 of the NeuronTune paper: selected neurons of each layer as bars, their mean score as a line."""
 
-import io
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from reports.figures import INK, PALETTE, STYLE, Plot
+from reports.figures import INK, PALETTE, Plot
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-GREY = "#c3cbd1"
 WIDTH, HEIGHT = 6.4, 4.6
 """In inches."""
 
@@ -26,27 +24,9 @@ class Series(NamedTuple):
     """Mean contribution by layer, None where nothing contributes; empty where neurons were not attributed."""
 
 
-def svg(panels: Sequence[Series], alternative: str) -> str:
-    """The drawing for a page, in its text colour."""
-    return Plot("figure3", "", "", WIDTH, HEIGHT, lambda figure: _draw(figure, panels), alternative).svg
-
-
-def standalone(drawing: str) -> str:
-    """The same as a file of its own."""
-    return drawing.replace("var(--grid)", GREY).replace("currentColor", "#1a2129")
-
-
-def pdf(panels: Sequence[Series]) -> bytes:
-    """The drawing for LaTeX: equal numbers give equal bytes."""
-    from matplotlib import style
-    from matplotlib.figure import Figure
-
-    stream = io.BytesIO()
-    with style.context(["default", {**STYLE, "axes.edgecolor": GREY, "pdf.fonttype": 42}], after_reset=True):
-        figure = Figure(figsize=(WIDTH, HEIGHT))
-        _draw(figure, panels)
-        figure.savefig(stream, format="pdf", metadata={"CreationDate": None, "ModDate": None})
-    return stream.getvalue()
+def neuron_layers(panels: Sequence[Series], alternative: str) -> Plot:
+    """The drawing, for a page and for print; `alternative` is what a screen reader says."""
+    return Plot("figure3", "", "", WIDTH, HEIGHT, lambda figure: _draw(figure, panels), alternative)
 
 
 def _draw(figure: "Figure", panels: Sequence[Series]) -> None:

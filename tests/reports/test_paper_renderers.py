@@ -10,8 +10,9 @@ import pytest
 from metrics.base import Direction, Estimate
 from reports.base import Mark
 from reports.paper import comma_separated, latex, markdown, page
-from reports.paper.neuron_layers import Series, pdf, standalone, svg
+from reports.paper.neuron_layers import Series, neuron_layers
 from reports.paper.table import Cell, Heading, PaperTable, Row, letter
+from reports.printed import Column, printed
 from tests.reports.conftest import HOSTILE
 
 RATE = Heading("harmful_refusal_percent", "SafeEdit", "Refuse Rate", Direction.HIGHER, "%", 100, 2)
@@ -77,7 +78,9 @@ def test_latex_prints_names_as_they_are(text: str, wanted: str) -> None:
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex with booktabs")
 def test_latex_compiles_whatever_the_names_hold(table: PaperTable, tmp_path: Path) -> None:
-    (tmp_path / "figure3.pdf").write_bytes(pdf([Series("Safety", [1, 2], [0.1, 0.2])]))
+    (tmp_path / "figure3.pdf").write_bytes(
+        printed(neuron_layers([Series("Safety", [1, 2], [0.1, 0.2])], ""), Column.SINGLE, "pdf")
+    )
     (tmp_path / "a.tex").write_text(latex.render(table))
     (tmp_path / "b.tex").write_text(latex.figure(table, "figure3.pdf"))
     lines = (r"\documentclass{article}", r"\usepackage{booktabs,graphicx}", r"\begin{document}")
@@ -111,10 +114,7 @@ def test_notes_go_on_after_z() -> None:
     assert [letter(place) for place in (0, 25, 26, 27, 52)] == ["a", "z", "aa", "ab", "ba"]
 
 
-def test_the_figure_is_the_same_for_the_same_numbers() -> None:
+def test_the_figure_names_its_sets_and_says_what_it_shows() -> None:
     panels = [Series("Safety", [1, 7, 2], [0.5, 3.5, 1.0]), Series("Utility", [0, 0, 0], ())]
-    assert pdf(panels) == pdf(panels)
-    drawing = svg(panels, "Neurons by layer")
-    assert drawing == svg(panels, "Neurons by layer")
+    drawing = neuron_layers(panels, "Neurons by layer").svg
     assert "Safety neurons" in drawing and 'aria-label="Neurons by layer"' in drawing
-    assert "var(" not in standalone(drawing) and "currentColor" not in standalone(drawing)
