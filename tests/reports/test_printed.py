@@ -70,6 +70,7 @@ def test_no_name_or_number_covers_another_or_leaves_the_figure(
 ) -> None:
     for plot in (*bars(many_arms)[:2], bars(comparison)[0], *trade_offs(replace(many_arms, arms=many_arms.arms[:12]))):
         figure = kept(plot, column, monkeypatch)
+        figure.draw_without_rendering()  # in the figure's own pixels again
         texts = [*figure.axes[0].get_yticklabels()] if figure.axes[0].get_xticks().size == 0 else []
         texts += [one for one in figure.axes[0].texts if isinstance(one, Annotation)]
         boxes = [Text.get_window_extent(one) for one in texts]  # an annotation's own holds its line, too
