@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,11 @@ from benchmarks.base import Benchmark, Kind, Message, Prompt, Reply
 from harness import ledger
 from harness.batching import BatchSize, in_batches
 from harness.fitting import NotFiniteError
+from harness.forecast import Kind as WorkKind
+from harness.forecast import Work
+from harness.plan import Cell
 from harness.progress import Display
-from harness.records import reply_to_json
+from harness.records import reply_from_json, reply_to_json
 from harness.storage import writing
 from methods.base import ChatModel, GenerationSettings
 
@@ -50,6 +53,12 @@ class Job:
     display: Display
     name: str
     """For the display."""
+    cell: Cell | None = None
+    """Of the run, if this is one of its own."""
+
+    def work(self, kind: WorkKind) -> Work | None:
+        """What it is of a run's work."""
+        return Work(kind, *self.cell) if self.cell else None
 
 
 def answer(model: ChatModel, job: Job, settings: GenerationSettings) -> None:
@@ -67,12 +76,14 @@ def answer(model: ChatModel, job: Job, settings: GenerationSettings) -> None:
 
     prompts = job.questions.prompts
     done = _recovered(job)
+    _tell(job, [reply_from_json(record) for record in done.values()])
     if job.questions.benchmark.kind is Kind.TASK:
         return _answer_task(model, job, done)
-    with job.display.stage(job.name, len(done), len(prompts)) as advance:
+    with job.display.stage(job.name, len(done), len(prompts), job.work(WorkKind.ANSWER)) as advance:
         for replies in in_batches(prompts, lambda prompt: prompt.id in done, job.size, work):
             _append(job, (reply_to_json(reply) for reply in replies))
             advance(len(replies))
+            _tell(job, replies)
 
 
 def score(model: ChatModel, job: Job, replies_path: Path) -> None:
@@ -86,20 +97,20 @@ def score(model: ChatModel, job: Job, replies_path: Path) -> None:
     pairs = [(prompt, texts[prompt.id]) for prompt in job.questions.prompts if texts[prompt.id].strip()]
     work = _surprise_of(model)
     done = _recovered(job)
-    with job.display.stage(job.name, len(done), len(pairs)) as advance:
+    with job.display.stage(job.name, len(done), len(pairs), job.work(WorkKind.SCORE)) as advance:
         for records in in_batches(pairs, lambda pair: pair[0].id in done, job.size, work):
             _append(job, records)
             advance(len(records))
 
 
-def _answer_task(model: ChatModel, job: Job, done: Set[str]) -> None:
+def _answer_task(model: ChatModel, job: Job, done: Mapping[str, ledger.Record]) -> None:
     """All of a task at once, since its scores come when it is finished."""
     benchmark = job.questions.benchmark
     if len(done) == len(benchmark.prompts):
         return
     from harness.lm_eval import answer_task
 
-    with job.display.stage(job.name, len(done), len(benchmark.prompts)) as advance:
+    with job.display.stage(job.name, len(done), len(benchmark.prompts), job.work(WorkKind.ANSWER)) as advance:
         replies = [reply for reply in answer_task(model, benchmark, job.size) if reply.prompt_id not in done]
         _append(job, (reply_to_json(reply) for reply in replies))
         advance(len(replies))
@@ -164,13 +175,18 @@ def _checked(prompts: Sequence[Prompt], replies: list[Reply]) -> list[Reply]:
     return replies
 
 
-def _recovered(job: Job) -> Set[str]:
-    """Ids of whole records, after spoilt ones were dropped from the file."""
+def _recovered(job: Job) -> Mapping[str, ledger.Record]:
+    """Whole records by prompt id, after spoilt ones were dropped from the file."""
     with writing(job.path.parent):
         contents = ledger.recover(job.path)
     for damage in contents.damages:
         job.display.note(f"warning: {damage}")
-    return contents.records.keys()
+    return contents.records
+
+
+def _tell(job: Job, replies: Sequence[Reply]) -> None:
+    if job.cell and replies:
+        job.display.heard(job.cell, replies)
 
 
 def _append(job: Job, records: Iterable[ledger.Record]) -> None:

@@ -1,6 +1,7 @@
 """The run: every arm fitted, every benchmark answered, everything on disk as it comes."""
 
 from harness import registry
+from harness.board import Board
 from harness.cluster.ray_cluster import run_on_ray
 from harness.config import RunConfig
 from harness.doctor import preflight
@@ -37,6 +38,7 @@ def run(config: RunConfig, plan: Plan, display: Display) -> tuple[str, ...]:
         arms = session.prepare()
         facts = provenance(command_line(), str(session.model.device))
         folder.begin(make_protocol(config, plan, session.model), described(plan.arms), plan.benchmarks, facts)
+        display.board = Board.of(plan, folder, config.judge)
         if mirror:
             mirror.push()  # what is made from here on belongs to a run that is known there
         return tuple(arm.label for arm in arms if not session.survives(arm))

@@ -15,6 +15,8 @@ from harness.batching import BatchSize
 from harness.cells import Job, Ordered, answer, score
 from harness.config import RunConfig
 from harness.fitting import fit_and_save, read_facts
+from harness.forecast import Kind as WorkKind
+from harness.forecast import Work
 from harness.integrity import IntegrityError, NetworkState, check_untouched, unchanged
 from harness.parity import Answered, measure
 from harness.plan import Cell, Plan, PlannedArm, check_model
@@ -81,7 +83,10 @@ class Session:
         with writing(self.folder.root):
             self.folder.failure(arm.label).unlink(missing_ok=True)
         size = self.batch_size(arm.label)
-        return all(self._survives(arm, seed, size) for seed in arm.seeds)
+        self.display.begun(arm.label)
+        is_sound = all(self._survives(arm, seed, size) for seed in arm.seeds)
+        self.display.ended(arm.label, is_failed=not is_sound)
+        return is_sound
 
     def _survives(self, arm: PlannedArm, seed: int, size: BatchSize) -> bool:
         def work() -> None:
@@ -123,7 +128,7 @@ class Session:
         with unchanged(fitted, scratch, arm.method.name):
             with serving(fitted, self.model) as protected:
                 for one, cell in cells:
-                    job = Job(one, self.folder.replies(cell), size, self.display, _title(cell))
+                    job = Job(one, self.folder.replies(cell), size, self.display, _title(cell), cell)
                     answer(protected, job, self.config.generation)
             measure(fitted, self.model, [Answered(*pair) for pair in cells], self.folder, self.config.generation)
             check_untouched(self.clean, self.model, arm.method.name)
@@ -131,7 +136,7 @@ class Session:
         for one, cell in cells:
             if one.benchmark.kind is Kind.GENERATION:
                 title = f"{_title(cell)}, scoring"
-                job = Job(one, self.folder.scores(cell), scoring_size, self.display, title)
+                job = Job(one, self.folder.scores(cell), scoring_size, self.display, title, cell)
                 score(self.model, job, self.folder.replies(cell))
 
     def fit(self, arm: PlannedArm, seed: int) -> None:
@@ -140,7 +145,8 @@ class Session:
         if read_facts(artefact) is None:
             if artefact.exists():
                 self.display.note(f"warning: {artefact} is incomplete or was edited; it is fitted again.")
-            with self.display.fitting(f"{arm.label}, seed {seed}") as progress:
+            work = Work(WorkKind.FIT, arm.label, seed)
+            with self.display.fitting(f"{arm.label}, seed {seed}", work) as progress:
                 fit_and_save(arm.method, learner(self.model), self.plan.data, seed, artefact, progress)
 
     def _checked(self, arm: PlannedArm) -> PlannedArm:

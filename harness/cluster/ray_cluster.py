@@ -9,19 +9,22 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from benchmarks.errors import UserError
+from harness import ledger
+from harness.board import Board
 from harness.cluster.base import ClusterSpec, Task
 from harness.cluster.schedule import MOST_LOSSES, Schedule
 from harness.cluster.worker import Outcome, Started, Worker
 from harness.config import RunConfig
-from harness.plan import Plan
-from harness.progress import Advance, Display
+from harness.plan import Cell, Plan
+from harness.progress import Display
 from harness.protocol import Protocol, differences
 from harness.provenance import command_line, provenance
+from harness.records import reply_from_json
 from harness.remote.mirror import Mirror
 from harness.run_folder import RunFolder
 from harness.session import described
@@ -47,10 +50,7 @@ def run_on_ray(
         gpus, room = _room(spec, wants_gpu=config.model.device != "cpu")
         crew = Crew(config, plan, folder, display, mirror, gpus, min(room, len(plan.cells)))
         try:
-            # Without bars the workers' own lines tell each cell.
-            bar = display.stage("cells", 0, len(plan.cells)) if display.is_interactive else nullcontext(lambda _: None)
-            with bar as advance:
-                crew.run(advance)
+            crew.run()
         finally:
             crew.dismiss()
     if mirror:
@@ -64,6 +64,8 @@ class Call(NamedTuple):
     worker: Any
     task: Task | None
     """None: it starts."""
+    since: float
+    """Seconds of the clock."""
 
 
 @dataclass(slots=True)
@@ -91,7 +93,7 @@ class Crew:
     def __post_init__(self) -> None:
         self.schedule = Schedule(self.plan)
 
-    def run(self, advance: Advance) -> None:
+    def run(self) -> None:
         """Work until nothing is left to do."""
         # The first alone, so that a hub model is fetched once and a user's mistake is told once.
         self._hire()
@@ -102,8 +104,7 @@ class Crew:
             elif isinstance(answer, Started):
                 self._welcome(call.worker, answer)
             elif call.task is not None:
-                self._take_in(call.task, answer)
-                advance(call.task.benchmark is not None)
+                self._take_in(call.task, answer, time.monotonic() - call.since)
                 self.idle.append(call.worker)
             self._give_out()
 
@@ -119,7 +120,7 @@ class Crew:
 
         actor = ray.remote(Worker).options(num_cpus=1, num_gpus=self.gpus, max_restarts=0)
         worker = actor.remote(self.config, os.getcwd())
-        self.calls[worker.start.remote()] = Call(worker, None)
+        self.calls[worker.start.remote()] = Call(worker, None, time.monotonic())
 
     def _next_answer(self) -> tuple[Call, Started | Outcome | None]:
         """Whoever is ready first; None for a worker that was lost."""
@@ -156,8 +157,10 @@ class Crew:
                 )
             self.display.note("warning: a worker was lost while it started; another takes its place.")
         elif self.schedule.lost(call.task):
+            self.display.ended(call.task.arm, is_over=False)
             self.display.note(f"warning: a worker was lost over '{call.task}'; another goes on where it stopped.")
         else:
+            self.display.ended(call.task.arm, is_failed=True)
             self._settle(call.task.arm)
         self._hire()
 
@@ -172,6 +175,8 @@ class Crew:
             with writing(self.folder.root):
                 for arm in self.plan.arms:
                     self.folder.failure(arm.label).unlink(missing_ok=True)
+            self.display.board = Board.of(self.plan, self.folder, self.config.judge)
+            self.display.board.workers = self.size
             if self.mirror:
                 self.mirror.push()  # before workers fetch what is there
             for _ in range(1, self.size):
@@ -182,7 +187,7 @@ class Crew:
                 f"The workers do not agree on what is run: {changes}. Give them the same files and versions."
             )
 
-    def _take_in(self, task: Task, outcome: Outcome) -> None:
+    def _take_in(self, task: Task, outcome: Outcome, seconds: float) -> None:
         self._tell(outcome.notes)
         if outcome.failure:
             self.schedule.failed(task, outcome.failure)
@@ -190,7 +195,20 @@ class Crew:
             self.schedule.fitted(task, outcome.content_hash)
         else:
             self.schedule.answered(task)
+        if not outcome.failure:
+            self._count(task, seconds)
+        self.display.ended(task.arm, is_failed=outcome.failure is not None, is_over=self.schedule.is_over_for(task.arm))
         self._settle(task.arm)
+
+    def _count(self, task: Task, seconds: float) -> None:
+        """Have the display know what a worker did."""
+        if self.display.board is None:
+            return
+        if task.benchmark and not self.mirror:
+            cell = Cell(task.arm, task.seed, task.benchmark)
+            records = ledger.read(self.folder.replies(cell)).records
+            self.display.heard(cell, [reply_from_json(record) for record in records.values()])
+        self.display.board.finished(task.arm, task.seed, task.benchmark or "", seconds)
 
     def _settle(self, arm: str) -> None:
         """Write down what broke an arm, and throw away what is worth nothing, once nobody works on it."""
@@ -207,7 +225,8 @@ class Crew:
         while self.idle and (task := self.schedule.take()):
             worker = self.idle.pop()
             content_hash = self.schedule.hashes.get(task._replace(benchmark=None), "")
-            self.calls[worker.work.remote(task, content_hash)] = Call(worker, task)
+            self.display.begun(task.arm)
+            self.calls[worker.work.remote(task, content_hash)] = Call(worker, task, time.monotonic())
 
     def _tell(self, notes: Sequence[str]) -> None:
         for note in notes:

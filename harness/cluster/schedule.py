@@ -30,6 +30,10 @@ class Schedule:
         """Whether nothing is left to do."""
         return not self.waiting and not self.running
 
+    def is_over_for(self, arm: str) -> bool:
+        """Whether nothing is left to do of one arm."""
+        return not any(task.arm == arm for task in (*self.waiting, *self.running))
+
     @property
     def broken(self) -> tuple[str, ...]:
         """Labels of the arms that failed, in the order of the plan."""
