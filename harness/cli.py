@@ -83,8 +83,10 @@ def run(
     gpus_per_cell: flags.GpusPerCell = None,
     workers: flags.Workers = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and do nothing.")] = False,
+    as_json: flags.AsJson = False,
 ) -> None:
     """Compare methods on a model. The same command again goes on where it stopped."""
+    from harness.documents import document, of_plan
     from harness.dry_run import describe_plan
     from harness.plan import make_plan
     from harness.remote.opened import opened_to_read
@@ -93,18 +95,21 @@ def run(
     plan = make_plan(settings)
     if dry_run:
         with opened_to_read(settings.url or str(settings.output)):
-            return typer.echo(describe_plan(settings, plan))
-    raise typer.Exit(_run(settings, plan))
+            told = describe_plan(settings, plan)
+        return typer.echo(document(of_plan(told)) if as_json else told)
+    raise typer.Exit(_run(settings, plan, as_json=as_json))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def doctor(context: typer.Context) -> None:
     """Look whether a run could start, and say what is missing and how to get it. Takes the flags of `run`."""
     from harness.doctor import examine, stops
+    from harness.documents import document, of_findings
     from harness.findings import table
 
-    findings = examine(_configured(_params_of_run(context, "doctor")))
-    typer.echo(table(findings))
+    params = _params_of_run(context, "doctor")
+    findings = examine(_configured(params))
+    typer.echo(document(of_findings(findings)) if params["as_json"] else table(findings))
     raise typer.Exit(2 if stops(findings) else 0)
 
 
@@ -120,7 +125,9 @@ def study(
     from harness.studies.command import study as carry_out
 
     params = _params_of_run(context, "study")
-    code = carry_out(name, flags.of_run(params), changes or (), typer.echo, is_dry=params["dry_run"])
+    code = carry_out(
+        name, flags.of_run(params), changes or (), typer.echo, is_dry=params["dry_run"], as_json=params["as_json"]
+    )
     raise typer.Exit(code)
 
 
@@ -147,11 +154,13 @@ def export(
 def list_names(
     kind: Annotated[str, typer.Argument(help="methods, metrics, benchmarks, judges, engines, models or studies")],
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Settings with ranges and sources.")] = False,
+    as_json: flags.AsJson = False,
 ) -> None:
     """Show what can be named on the command line."""
-    from harness.listing import listing
+    from harness.documents import document
+    from harness.listing import facts, listing
 
-    typer.echo(listing(kind, verbose=verbose))
+    typer.echo(document(facts(kind, verbose=verbose)) if as_json else listing(kind, verbose=verbose))
 
 
 @app.command()
@@ -184,12 +193,13 @@ def tune(
     batch_size: Annotated[str | None, typer.Option(help="Prompts at once.  [default: auto]")] = None,
     seed: Annotated[str | None, typer.Option(help="Of every fit and of the search.  [default: 0]")] = None,
     output: Annotated[str | None, typer.Option(help="Folder of the study.  [default: runs/tune/METHOD]")] = None,
+    as_json: flags.AsJson = False,
 ) -> None:
     """Search a method's settings on dev prompts, its defaults first. The same command again goes on."""
     from harness.tuning.config import build_tuning
 
-    given = flags.given(context.params, {"fixed": "set"}, without=("method",))
-    raise typer.Exit(_tune(build_tuning(method, given)))
+    given = flags.given(context.params, {"fixed": "set"}, without=("method", "as_json"))
+    raise typer.Exit(_tune(build_tuning(method, given), as_json=as_json))
 
 
 app.command("new-method")(author_commands.new_method)
@@ -218,8 +228,9 @@ def _params_of_run(context: typer.Context, command: str) -> dict[str, Any]:
     return group.commands["run"].make_context(command, context.args).params
 
 
-def _tune(config: "TuningConfig") -> int:
+def _tune(config: "TuningConfig", *, as_json: bool) -> int:
     """The exit code of a whole study, its table included."""
+    from harness.documents import document, of_tuning
     from harness.progress import Display
     from harness.tuning.outcome import write_outcome
     from harness.tuning.plan import plan_study
@@ -234,14 +245,15 @@ def _tune(config: "TuningConfig") -> int:
         display.note("Stopped. Finished trials are kept: the same command goes on from here.")
         return 130
     write_outcome(outcome)
-    typer.echo(render(outcome))
+    typer.echo(document(of_tuning(outcome)) if as_json else render(outcome))
     if outcome.best is None:
         display.note(f"error: every trial failed, the first for this reason: {outcome.trials[0].reason}")
     return 0 if outcome.best else 1
 
 
-def _run(config: "RunConfig", plan: "Plan") -> int:
+def _run(config: "RunConfig", plan: "Plan", *, as_json: bool) -> int:
     """The exit code of a whole run, leaderboard and pages included."""
+    from harness.documents import document, of_pages
     from harness.pages import write_pages
     from harness.progress import Display
     from harness.remote.opened import opened_to_read
@@ -256,7 +268,6 @@ def _run(config: "RunConfig", plan: "Plan") -> int:
         return 130
     with opened_to_read(config.url or str(config.output)) as folder:
         pages = write_pages(folder, None, display.note)
-    typer.echo(pages.leaderboard)
-    for path in pages.paths:
-        typer.echo(folder.shown(path))
+    shown = map(folder.shown, pages.paths)
+    typer.echo(document(of_pages(pages, folder.shown)) if as_json else "\n".join([pages.leaderboard, *shown]))
     return 1 if failed else 0

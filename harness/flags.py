@@ -25,6 +25,7 @@ ClusterAddress = Annotated[
 GpusPerCell = Annotated[
     str | None, typer.Option(help="GPUs of each worker, or a share.  [default: 1 if there are any]")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
 Workers = Annotated[str | None, typer.Option(help="The most at once.  [default: as many as there is room for]")]
 
 
@@ -42,5 +43,5 @@ def of_run(params: Mapping[str, Any]) -> dict[str, Any]:
     from harness.config_file import read_config_file
 
     path = params["config"]
-    flags = given(params, {"seed": "seeds"}, without=("config", "dry_run"))
+    flags = given(params, {"seed": "seeds"}, without=("config", "dry_run", "as_json"))
     return (read_config_file(Path(path)) if path else {}) | flags

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib.util import find_spec
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmarks import registry as benchmarks
 from benchmarks.base import Benchmark, BenchmarkLoader
@@ -49,6 +49,27 @@ def listing(kind: str, *, verbose: bool) -> str:
     lines = [f"{name:<{width}}  {text}" for name, text in entries.items()]
     text = ("\n\n" if verbose else "\n").join([*lines, *(f"warning: {problem}" for problem in problems)])
     return visible(text)  # plugins tell of themselves in their own words
+
+
+def facts(kind: str, *, verbose: bool) -> dict[str, Any]:
+    """The same for other programs; with `verbose` methods have their cards, all else the text that is printed.
+
+    Raises:
+        UserError: If there is no such kind.
+    """
+    if kind not in _KINDS:
+        raise unknown_name("list", kind, _KINDS)
+    entries, problems = _KINDS[kind](verbose)
+    cards = _cards() if kind == "methods" and verbose else {}
+    told: list[dict[str, Any]] = []
+    for name, text in entries.items():
+        summary, _, details = text.partition("\n")
+        told.append({"name": name, "summary": summary, **(cards.get(name) or {"details": details})})
+    return {"kind": kind, "entries": told, "problems": list(problems)}
+
+
+def _cards() -> dict[str, dict[str, Any]]:
+    return {name: {"card": card(method)} for name, method in methods.available().things.items()}
 
 
 def _methods(verbose: bool) -> Listing:

@@ -8,7 +8,7 @@ from harness.board import Board, Row, State
 from reports.foreign import one_line
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Group, RenderableType
     from rich.table import Table
 
 STYLES = {State.WAITING: "dim", State.RUNNING: "cyan", State.DONE: "green", State.FAILED: "bold red"}
@@ -17,16 +17,22 @@ GAP = 2
 OTHER_LINES = 9
 """Of the screen: headings, the line of the whole run, the bar of the stage, and what was told before."""
 FEWEST_ROWS = 3
+FIRST_COLUMNS = 3
+"""That are always there: arm, state, replies."""
+NOTE = "So far, in % (replies that count)."
 
 
-def screen(board: Board, width: int, height: int) -> "Group":
-    """The table and the line of the whole run."""
+def screen(board: Board, bars: "RenderableType", width: int, height: int) -> "Group":
+    """The table, the bar of the stage, and a line on the whole run."""
     from rich.console import Group
     from rich.text import Text
 
     rows = board.rows()
-    lines = [Text(line, no_wrap=True, overflow="ellipsis") for line in _footer(board, rows)]
-    return Group(_table(board, _window(rows, max(FEWEST_ROWS, height - OTHER_LINES)), width), *lines)
+    table = _table(board, _window(rows, max(FEWEST_ROWS, height - OTHER_LINES)), width)
+    note = [Text(NOTE, style="dim", no_wrap=True, overflow="ellipsis")] if len(table.columns) > FIRST_COLUMNS else []
+    whole = Text(_whole_run(board, rows))
+    whole.truncate(width - len("^C") - 1, overflow="ellipsis")  # what is typed must not begin a new line
+    return Group(table, *note, bars, whole)
 
 
 def _table(board: Board, rows: list[Row], width: int) -> "Table":
@@ -87,15 +93,14 @@ def _window(rows: list[Row], most: int) -> list[Row]:
     return rows[start : start + most]
 
 
-def _footer(board: Board, rows: list[Row]) -> list[str]:
+def _whole_run(board: Board, rows: list[Row]) -> str:
     done, total = sum(row.done for row in rows), sum(row.total for row in rows)
     left = board.expected()
     about = "about" if left.is_whole else "at least"
     told = f", {about} {duration(left.seconds)} left" if left.seconds else ""
     counts = {state: sum(row.state is state for row in rows) for state in State}
     arms = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    note = ["So far, in % (replies that count)."] if board.tally.rates else []
-    return [*note, f"{done} of {total} replies{told}; arms: {arms}"]
+    return f"{done} of {total} replies{told}; arms: {arms}"
 
 
 def duration(seconds: float) -> str:

@@ -6,18 +6,24 @@ from typing import Annotated
 
 import typer
 
+from harness import flags
+
 
 def report(
     folder: Annotated[str, typer.Argument(metavar="RUN", help="A run folder or its URL, finished or not.")],
     judge: Annotated[str | None, typer.Option(help="Read the replies with another judge.")] = None,
+    as_json: flags.AsJson = False,
 ) -> None:
     """Judge the replies of a run again and write its pages. No model is loaded."""
+    from harness.documents import document, of_pages
     from harness.pages import write_pages
     from harness.progress import Display
     from harness.remote.opened import opened_to_read
 
     with opened_to_read(folder) as run_folder:
         pages = write_pages(run_folder, judge, Display().note)
+    if as_json:
+        return typer.echo(document(of_pages(pages, run_folder.shown)))
     for path in pages.paths:
         typer.echo(run_folder.shown(path))
 

@@ -165,8 +165,8 @@ class Display:
         bars, board = self._bars, self.board
         if bars is None:
             return Group()
-        above = [screen(board, *bars.console.size)] if board else []
-        return Group(*above, bars.get_renderable())
+        drawn = bars.get_renderable()
+        return screen(board, drawn, *bars.console.size) if board else Group(drawn)
 
 
 def _silent(stage: str, done: int, total: int) -> None:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from harness import flags
+
 
 def paper(
     table: Annotated[str, typer.Argument(help="table1 to table7, or figure3.")],
@@ -34,6 +36,7 @@ def paper(
     paper_average: Annotated[
         bool, typer.Option("--paper-average", help="table3: the paper's average of percent, perplexity and bits.")
     ] = False,
+    as_json: flags.AsJson = False,
 ) -> None:
     """Make a table of the NeuronTune paper, or its figure 3, from runs. No model is loaded."""
     from harness.paper.command import paper as make
@@ -53,7 +56,7 @@ def paper(
         published_model=published_model,
         paper_average=paper_average,
     )
-    typer.echo(make(table, runs, options, output, Display().note))
+    typer.echo(make(table, runs, options, output, Display().note, as_json=as_json))
 
 
 def audit(
@@ -68,10 +71,12 @@ def audit(
     harmful_n: Annotated[int | None, typer.Option(help="Harmful prompts: rates must be multiples of one.")] = None,
     benign_n: Annotated[int | None, typer.Option(help="Benign prompts: rates must be multiples of one.")] = None,
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="End with 0 also where something was found.")] = False,
+    as_json: flags.AsJson = False,
 ) -> None:
     """Recompute printed tables and list what does not follow. Exit code 1 if anything was found, as a linter's."""
     from harness.audit import audit as recompute
     from harness.audit import render
+    from harness.documents import document, of_audit
     from metrics.published import checks
 
     named = {
@@ -87,5 +92,6 @@ def audit(
         {column: name for column, name in named.items() if name is not None},
         {column: n for column, n in sizes.items() if n is not None},
     )
-    typer.echo(render(found, str(file) if file else "NeuronTune, arXiv 2508.09473v1, tables 1 to 7"))
+    subject = str(file) if file else "NeuronTune, arXiv 2508.09473v1, tables 1 to 7"
+    typer.echo(document(of_audit(found, subject)) if as_json else render(found, subject))
     raise typer.Exit(1 if found.findings and not exit_zero else 0)

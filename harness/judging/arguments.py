@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from harness import flags
+
 
 def judge(
     paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Tables of labelled replies, or run folders.")],
@@ -14,7 +16,7 @@ def judge(
     refused: Annotated[str | None, typer.Option(help="Labels that mean a refusal, by commas.")] = None,
     annotators: Annotated[str | None, typer.Option(help="Columns of single humans, by commas.")] = None,
     group: Annotated[str | None, typer.Option(help="Column to tell figures by.  [default: by file]")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
+    as_json: flags.AsJson = False,
     output: Annotated[Path | None, typer.Option(help="File to write too: .md or .json.")] = None,
 ) -> None:
     """Hold judges to human labels, and to each other: accuracy, sensitivity, specificity and kappa."""

@@ -1,10 +1,10 @@
 """Where the outcome of `equipoise judge` goes: the terminal, and a file if one is named."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.errors import UserError
+from harness.documents import document
 from harness.judging.outcome import Outcome
 from harness.judging.table import as_json, markdown, render
 from harness.storage import write_whole, writing
@@ -36,7 +36,7 @@ def write(found: Outcome, path: Path) -> None:
 
 
 def _json(found: Outcome) -> str:
-    return json.dumps(as_json(found), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+    return document(as_json(found)) + "\n"
 
 
 KINDS: Mapping[str, Callable[[Outcome], str]] = {".md": markdown, ".json": _json}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from benchmarks.errors import UserError, unknown_name
 from harness.answers import Note
+from harness.documents import document, of_paper_table
 from harness.paper import layers
 from harness.paper.building import build
 from harness.paper.evidence import entries, read_runs
@@ -19,8 +20,10 @@ from reports.printed import FORMATS, Column, printed
 FIGURE = "figure3"
 
 
-def paper(name: str, paths: Sequence[Path], options: Options, output: Path | None, note: Note) -> str:
+def paper(name: str, paths: Sequence[Path], options: Options, output: Path | None, note: Note, *, as_json: bool) -> str:
     """Make one table or figure; without a folder to write to, the answer is the table in Markdown, else the files.
+
+    With `as_json` it is one document of both.
 
     Raises:
         StorageError: If the folder cannot be written to.
@@ -40,9 +43,10 @@ def paper(name: str, paths: Sequence[Path], options: Options, output: Path | Non
     else:
         table = build(LAYOUTS[name](runs, arms, options), runs, options)
         files = _table_files(table)
-    if output is None:
-        return markdown.render(table)
-    return "\n".join(str(path) for path in _write(output, name, files))
+    written = _write(output, name, files) if output else []
+    if as_json:
+        return document(of_paper_table(table, written))
+    return "\n".join(map(str, written)) if output else markdown.render(table)
 
 
 def _table_files(table: PaperTable) -> dict[str, bytes]:

@@ -9,6 +9,7 @@ from benchmarks.brackets import scalar
 from benchmarks.errors import UserError, unknown_name
 from harness.columns import find_pairings
 from harness.config import RunConfig, build_config
+from harness.documents import document, of_plan
 from harness.dry_run import describe_plan
 from harness.plan import Plan, make_plan
 from harness.progress import Display
@@ -18,7 +19,7 @@ from harness.studies.arms import METHODS_OPTION
 from harness.studies.base import Outcome, Request, Study
 from harness.studies.reading import read_run
 from harness.studies.registry import study as find
-from harness.studies.writing import render, write_outcome
+from harness.studies.writing import facts, render, write_outcome
 from methods.registry import METHODS
 from methods.settings import build_settings
 
@@ -33,7 +34,13 @@ class PlannedRun(NamedTuple):
 
 
 def study(
-    name: str, given: Mapping[str, Any], changes: Sequence[str], echo: Callable[[str], None], *, is_dry: bool
+    name: str,
+    given: Mapping[str, Any],
+    changes: Sequence[str],
+    echo: Callable[[str], None],
+    *,
+    is_dry: bool,
+    as_json: bool,
 ) -> int:
     """Carry out a study, or print its plan, and give the exit code.
 
@@ -47,7 +54,9 @@ def study(
     request = build_request(chosen, given, changes)
     runs = plan_runs(chosen, request, root)
     if is_dry:
-        echo("\n\n".join(f"run         {key}\n{describe_plan(*planned)}" for key, planned in runs.items()))
+        plans = {key: describe_plan(*planned) for key, planned in runs.items()}
+        told = "\n\n".join(f"run         {key}\n{text}" for key, text in plans.items())
+        echo(document({"runs": {key: of_plan(text) for key, text in plans.items()}}) if as_json else told)
         return 0
     display = Display()
     try:
@@ -56,7 +65,8 @@ def study(
         display.note("Stopped. Finished replies are kept: the same command goes on from here.")
         return 130
     paths = write_outcome(outcome)
-    echo("\n".join([render(outcome), "", *map(str, paths)]))
+    files = [str(path) for path in paths]
+    echo(document({**facts(outcome), "files": files}) if as_json else "\n".join([render(outcome), "", *files]))
     return 1 if outcome.failures else 0
 
 

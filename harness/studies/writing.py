@@ -24,13 +24,13 @@ def write_outcome(outcome: Outcome) -> list[Path]:
     for name, plot in outcome.finding.figures.items():
         drawings[outcome.root / f"{name}.svg"] = standalone(plot.svg).encode()
         drawings[outcome.root / f"{name}.pdf"] = printed(plot, Column.DOUBLE, "pdf")
-    text, facts = outcome.root / "finding.md", outcome.root / "finding.json"
+    text, numbers = outcome.root / "finding.md", outcome.root / "finding.json"
     with writing(outcome.root):
         for path, content in drawings.items():
             write_whole(path, content)
-        write_json(facts, _facts(outcome))
+        write_json(numbers, facts(outcome))
         write_whole(text, _markdown(outcome).encode(errors="backslashreplace"))
-    return [text, facts, *drawings]
+    return [text, numbers, *drawings]
 
 
 def render(outcome: Outcome) -> str:
@@ -59,7 +59,8 @@ def _notes(outcome: Outcome) -> list[str]:
     return [*outcome.finding.notes, *failed]
 
 
-def _facts(outcome: Outcome) -> dict[str, object]:
+def facts(outcome: Outcome) -> dict[str, object]:
+    """Content of `finding.json`."""
     finding = outcome.finding
     return {
         "schema_version": SCHEMA_VERSION,
