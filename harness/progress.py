@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 Advance = Callable[[int], None]
 """Told how many steps more are finished."""
-REFRESHES = 3
-"""A second."""
+REFRESHES = 1.0
+"""A second: a table of 28 arms takes 16 ms to draw, which the run would miss."""
 
 
 def _can_move() -> bool:
@@ -41,6 +41,8 @@ class Display:
     """Of the run at work, if it is a run."""
     _bars: "Bars | None" = None
     _live: "Live | None" = None
+    _drawn: float = 0.0
+    """Seconds of the clock, at the last stage that was shown at once."""
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -101,7 +103,7 @@ class Display:
         self.board.paused(arm)
         if is_failed:
             self.board.failed.add(arm)
-        elif is_over and self._bars is None and (line := self.board.told(arm)):
+        elif is_over and arm not in self.board.failed and self._bars is None and (line := self.board.told(arm)):
             self.note(line)
 
     def heard(self, cell: Cell, replies: Sequence[Reply]) -> None:
@@ -153,9 +155,11 @@ class Display:
             bars.remove_task(task)
 
     def _refresh(self) -> None:
-        """Show at once what began; all else waits for the next of the regular refreshes."""
-        if self._live:
+        """Show at once what began, unless something else just did; it then waits for the next regular refresh."""
+        now = time.monotonic()
+        if self._live and now - self._drawn > 1 / REFRESHES:
             self._live.refresh()
+            self._drawn = now
 
     def _screen(self) -> "Group":
         from rich.console import Group
