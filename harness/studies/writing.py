@@ -10,7 +10,7 @@ from harness.studies.base import Outcome
 from reports.figures import standalone
 from reports.printed import Column, printed
 
-WIDTH = 100
+WIDTH = 80
 SCHEMA_VERSION = 1
 
 

@@ -9,7 +9,7 @@ from harness.tuning.outcome import NOTE, Outcome
 from harness.tuning.trial import Trial
 from metrics.base import Estimate
 
-WIDTH = 100
+WIDTH = 80
 _COLUMNS = {"su_f1": "SU-F1", "safety": "safety", "utility": "utility"}
 
 

@@ -45,3 +45,15 @@ def test_a_stage_that_fails_lets_its_error_through(capfd: pytest.CaptureFixture[
         with pytest.raises(ZeroDivisionError), display.shown(), display.stage("x", 0, 3):
             raise ZeroDivisionError
     assert "x: " not in capfd.readouterr().err
+
+
+def test_a_terminal_that_cannot_write_over_lines_is_told_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert Display().is_interactive
+    for term in ("dumb", "unknown"):
+        monkeypatch.setenv("TERM", term)
+        assert not Display().is_interactive
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False, raising=False)
+    assert not Display().is_interactive

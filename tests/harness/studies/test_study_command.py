@@ -183,3 +183,16 @@ def test_where_neurons_lie_in_the_embedded_model(equipoise: Run, tmp_path: Path)
     assert sum(float(row[1]) for row in facts["table"]["rows"]) == 10
     assert facts["facts"]["seed-0"]["expected"] == pytest.approx(100 / 3072)
     assert (tmp_path / "layers.svg").read_text().startswith("<svg style=")
+
+
+def test_under_json_a_study_prints_its_finding_and_its_files(
+    study: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert study("--json", "--dry-run") == 0
+    plans = json.loads(capfd.readouterr().out)["runs"]
+    assert list(plans) == ["first", "second"] and plans["first"]["plan"][0]["subject"] == "model"
+    assert study("--json") == 0
+    printed = json.loads(capfd.readouterr().out)
+    files = printed.pop("files")
+    assert printed == json.loads((tmp_path / "study" / "finding.json").read_text())
+    assert files == [str(tmp_path / "study" / name) for name in ("finding.md", "finding.json")]

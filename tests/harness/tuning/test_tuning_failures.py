@@ -156,3 +156,13 @@ def test_a_header_that_is_damaged_is_told(
     (folder / "study.json").write_text(content)
     assert tune() == 2
     assert capfd.readouterr().err == f"equipoise: '{folder}/study.json' {reason}. Choose another --output.\n"
+
+
+def test_under_json_every_trial_and_what_was_chosen_are_one_document(
+    tune: Tune, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert tune("--trials", "2", "--json") == 0
+    printed = json.loads(capfd.readouterr().out)
+    assert [trial["number"] for trial in printed["trials"]] == [0, 1]
+    assert printed["chosen"] == json.loads((folder / "chosen.json").read_text())["settings"]
+    assert printed["trials"][printed["best"]]["reason"] == ""
