@@ -39,7 +39,7 @@ def write_figures(
     from reports.plots import plots
 
     comparison = compare(folder, judge, note)
-    drawn = plots(comparison)
+    drawn = plots(comparison).all
     if not drawn:
         raise UserError(
             f"'{folder.name}' has nothing to draw: no arm has finished a benchmark that is answered in words. "

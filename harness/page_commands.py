@@ -37,7 +37,7 @@ def compare(
     judge: Annotated[str | None, typer.Option(help="Read the replies with this judge.  [default: the runs']")] = None,
     output: Annotated[Path | None, typer.Option(help="FILE.html: the report's page on these two arms.")] = None,
     is_whole: Annotated[bool, typer.Option("--all", help="Every number and every changed verdict.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The same for machines.")] = False,
+    as_json: flags.AsJson = False,
 ) -> None:
     """Hold one arm against another on the same prompts: differences with tests, and verdicts that changed.
 
@@ -60,11 +60,10 @@ def compare(
 
 def verify(
     folder: Annotated[str, typer.Argument(metavar="RUN", help="A run folder or its URL, finished or not.")],
-    as_json: Annotated[bool, typer.Option("--json", help="The same for machines.")] = False,
+    as_json: flags.AsJson = False,
 ) -> None:
     """Recompute every published number from the replies and check every hash. Exit code 1 if anything differs."""
-    import json
-
+    from harness.documents import document
     from harness.findings import Level, table
     from harness.remote.opened import opened_to_read
     from harness.verify.command import FINE, facts
@@ -72,7 +71,7 @@ def verify(
 
     with opened_to_read(folder) as run_folder:
         lines = examine(run_folder)
-        typer.echo(json.dumps(facts(run_folder, lines), indent=2) if as_json else table(lines, FINE))
+        typer.echo(document(facts(run_folder, lines)) if as_json else table(lines, FINE))
     raise typer.Exit(1 if any(line.level is Level.PROBLEM for line in lines) else 0)
 
 

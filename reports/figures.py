@@ -66,10 +66,12 @@ class Plot:
     """What a screen reader says."""
     panels: int = 1
     """Side by side where there is room."""
+    panel_width: float | None = None
+    """Of each, where not all have room on a page."""
 
     def height_at(self, width: float, scale: float) -> float:
         """Inches at another width, for text of `scale` times the size of a page's: as many lines must fit."""
-        across = panels_across(self.panels, self.width / self.panels, width / scale)
+        across = panels_across(self.panels, self.panel_width or self.width / self.panels, width / scale)
         return self.height * scale * -(-self.panels // across)
 
     @cached_property
@@ -173,7 +175,7 @@ def _svg(plot: Plot) -> str:
 
     stream = io.StringIO()
     with style.context(["default", {**STYLE, "svg.hashsalt": one_line(plot.key)}], after_reset=True):
-        figure = Figure(figsize=(plot.width, plot.height))
+        figure = Figure(figsize=(plot.width, plot.height_at(plot.width, 1.0)))
         plot.draw(figure)
         figure.savefig(stream, format="svg", metadata={"Date": None})
     svg = stream.getvalue()

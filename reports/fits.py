@@ -1,6 +1,7 @@
 """What fits tell of themselves, drawn: neurons by layer, how layers were chosen, losses over the steps."""
 
 import math
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
@@ -8,13 +9,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.base import Json
 from reports.base import Comparison
-from reports.figures import GRID, INK, PALETTE, Plot, short
+from reports.figures import GRID, INK, PALETTE, Plot, panelled, short, small
 from reports.layers import Layers, by_layer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+PANEL, ACROSS = 3.2, 3
+"""Inches, and how many beside each other on a page."""
+TITLE = 34
+"""Characters of a panel's title before it goes on in another line."""
 MOST_ARMS = 9
 """That have plots of their own; the diagnostics of all are with the methods."""
 SETS = ("safety", "utility")
@@ -140,19 +145,18 @@ def _losses(name: str, parts: Sequence[Told]) -> Iterator[Curve]:
 
 
 def _multiples(key: str, title: str, subtitle: str, label: str, curves: Sequence[Curve]) -> Plot:
-    across = min(3, len(curves))
-    down = math.ceil(len(curves) / across)
-
     def draw(figure: "Figure") -> None:
-        for place, curve in enumerate(curves, start=1):
-            _draw(figure.add_subplot(down, across, place, xlabel=label), curve)
+        for axes, curve in zip(panelled(figure, len(curves), PANEL), curves, strict=True):
+            axes.set_xlabel(label)
+            _draw(axes, curve)
 
     told = "; ".join(f"{one.title} from {one.lines[0][0]:.3g} to {one.lines[0][-1]:.3g}" for one in curves)
-    return Plot(key, title, subtitle, 3.2 * across, 2.1 * down, draw, f"{title}. {told}")
+    width = PANEL * min(ACROSS, len(curves))
+    return Plot(key, title, subtitle, width, 2.1, draw, f"{title}. {told}", len(curves), PANEL)
 
 
 def _draw(axes: "Axes", curve: Curve) -> None:
-    axes.set_title(curve.title, fontsize=9)
+    axes.set_title(textwrap.fill(curve.title, TITLE), fontsize=small())
     axes.grid(visible=True, axis="y", color=GRID, linewidth=0.5)
     axes.locator_params(axis="x", integer=True, nbins=6)
     axes.locator_params(axis="y", nbins=4)

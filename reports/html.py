@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from metrics.base import Direction
 from reports import (
-    bars,
     cards,
     corrections,
     costs,
@@ -14,13 +13,11 @@ from reports import (
     facts,
     figures,
     finding,
-    fits,
     leaderboard,
     opinions,
+    plots,
     sections,
-    spread,
     topics,
-    trade_off,
 )
 from reports.base import Arm, Column, Comparison
 from reports.figures import Range
@@ -55,10 +52,7 @@ def render(comparison: Comparison) -> str:
             found=finding.finding(comparison),
             default=comparison.arms[0],
             colours=figures.colours(comparison),
-            trade_offs=trade_off.trade_offs(comparison),
-            bars=bars.bars(comparison),
-            spreads=spread.spreads(comparison),
-            fits=fits.fits(comparison),
+            drawn=plots.plots(comparison),
             costs=costs.cost_table(comparison),
             opinions=opinions.opinions(comparison),
             topics=topics.topics(comparison),

@@ -57,7 +57,7 @@ def _plot(comparison: Comparison, title: str, unit: str, boxes: Mapping[tuple[st
         palette = colours(comparison)
         panels = figure.subplots(1, len(intents), sharey=True, squeeze=False)[0]
         for axes, intent in zip(panels, intents, strict=True):
-            axes.set_title(INTENTS[intent], fontsize=10)
+            axes.set_title(INTENTS[intent], fontsize="medium")
             axes.set_xlabel(unit)
             axes.grid(visible=True, axis="x", color=GRID, linewidth=0.5)
             for row, name in enumerate(names):

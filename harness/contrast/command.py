@@ -1,6 +1,5 @@
 """From run folders to the comparison of two arms, in the terminal, as a page and for machines."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from benchmarks.errors import UserError
 from harness.contrast.choosing import choose
 from harness.contrast.joining import Joined, join
+from harness.documents import document
 from harness.evidence import read_evidence
 from harness.run_folder import RunFolder
 from harness.storage import write_whole, writing
@@ -48,7 +48,7 @@ def compare(folders: Sequence[RunFolder], options: Options, note: Callable[[str]
         _write(found, options.output)
     if options.as_json:
         content = {"pairs": [contrast.facts(*one) for one in found]}
-        return json.dumps(content, indent=2, allow_nan=False)
+        return document(content)
     pages = [contrast.render(*one, is_whole=options.is_whole) for one in found]
     return "\n\n".join(pages) + (f"\n{options.output}" if options.output else "")
 

@@ -25,6 +25,7 @@ def test_every_plot_is_written_as_svg_and_pdf_below_the_pages(
 ) -> None:
     assert equipoise("figures", str(made)) == 0
     names = ["advbench-alpaca", "advbench-refusal_rate", "alpaca-refusal_rate", "alpaca-entropy", "advbench-entropy"]
+    names += ["spread-of-Entropy"]
     paths = [made / "report" / "figures" / f"{name}.{form}" for name in names for form in ("svg", "pdf")]
     assert capfd.readouterr().out.splitlines() == [str(path) for path in paths]
     assert all(path.read_bytes().startswith((b"<?xml", b"%PDF")) for path in paths)
@@ -34,7 +35,7 @@ def test_figures_of_another_judge_lie_beside_and_those_of_a_named_folder_there(
     made: Path, tmp_path: Path, equipoise: Equipoise
 ) -> None:
     assert equipoise("figures", str(made), "--judge", "gcg") == 0
-    assert len(list((made / "report" / "gcg" / "figures").iterdir())) == 10
+    assert len(list((made / "report" / "gcg" / "figures").iterdir())) == 12
     assert equipoise("figures", str(made), "--column", "double", "--output", str(tmp_path / "mine")) == 0
     assert b"/MediaBox [ 0 0 486 " in (tmp_path / "mine" / "advbench-alpaca.pdf").read_bytes()
     assert not (made / "report" / "figures").exists()

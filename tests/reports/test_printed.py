@@ -36,14 +36,14 @@ def kept(plot: Plot, column: Column, monkeypatch: pytest.MonkeyPatch) -> Figure:
 
 
 def test_the_same_numbers_give_the_same_bytes(comparison: Comparison) -> None:
-    for plot in plots(comparison):
+    for plot in plots(comparison).all:
         for form in FORMATS:
             assert printed(plot, Column.SINGLE, form) == printed(plot, Column.SINGLE, form)
 
 
 @pytest.mark.parametrize(("column", "points"), [(Column.SINGLE, 234), (Column.DOUBLE, 486)])
 def test_a_figure_is_as_wide_as_its_column(column: Column, points: int, comparison: Comparison) -> None:
-    for plot in plots(comparison):
+    for plot in plots(comparison).all:
         assert f"/MediaBox [ 0 0 {points} ".encode() in printed(plot, column, "pdf")
         assert f'width="{points}pt"'.encode() in printed(plot, column, "svg")
 
@@ -102,7 +102,7 @@ def test_hostile_names_and_scripts_without_a_glyph_are_drawn_without_a_word(
     named = replace(comparison.arms[1], name=f"\u5b89\u5168 {HOSTILE}")
     estimates = {(named.name, key): one for (arm, key), one in comparison.estimates.items() if arm == "neurontune"}
     hostile = replace(comparison, arms=(comparison.arms[0], named), estimates={**comparison.estimates, **estimates})
-    for plot in plots(hostile):
+    for plot in plots(hostile).all:
         for form in FORMATS:
             assert printed(plot, Column.SINGLE, form)
     assert not [str(one.message) for one in recwarn]
