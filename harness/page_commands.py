@@ -103,3 +103,19 @@ def figures(
         paths = write_figures(run_folder, judge, width, output, Display().note)
     for path in paths:
         typer.echo(path if output else run_folder.shown(path))
+
+
+def leaderboard(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run folders or their URLs, finished or not.")],
+    output: Annotated[Path, typer.Option(help="Folder of the site; a new one, or an older site.")],
+    judge: Annotated[str | None, typer.Option(help="Read all replies with this judge.  [default: the runs']")] = None,
+    one_group: Annotated[
+        bool, typer.Option("--one-group", help="Refuse runs that cannot be ranked together, and say what differs.")
+    ] = False,
+) -> None:
+    """Make a static site that ranks the arms of many runs, ties included. No model is loaded."""
+    from harness.progress import Display
+    from harness.site.command import leaderboard as make
+
+    for line in make(runs, output, judge, Display().note, is_one_group=one_group):
+        typer.echo(line)
