@@ -15,7 +15,7 @@ from harness.remote.opened import opened_to_read
 from harness.results import results
 from harness.run_folder import RunFolder
 from reports.base import Arm, Comparison
-from reports.html import render
+from reports.registry import RENDERERS
 
 SHOWN_WARNINGS = 2
 """Of one run; an unfinished one has a warning for every cell."""
@@ -56,6 +56,10 @@ class Reading:
     def arm(self, label: str) -> Arm:
         """One of its arms."""
         return next(arm for arm in self.comparison.arms if arm.name == label)
+
+    def finished_seeds(self, label: str) -> tuple[int, ...]:
+        """Seeds with which an arm has finished any benchmark."""
+        return tuple(sorted({cell.seed for cell in self.evidence.answers.cells if cell.arm == label}))
 
     def missing(self, label: str) -> list[str]:
         """Benchmarks that an arm has not finished with all of its seeds."""
@@ -126,7 +130,7 @@ def _read(name: str, folder: RunFolder, judge_name: str | None, note: Note) -> R
     if len(warnings) > SHOWN_WARNINGS:
         note(f"{name}: {len(warnings) - SHOWN_WARNINGS} more warnings; 'equipoise report {folder.name}' has all.")
     comparison = compared(evidence)
-    page = render(comparison).encode(errors="backslashreplace")
+    page = RENDERERS["html"].render(comparison).encode(errors="backslashreplace")
     git_hash = comparison.provenance.get("git_hash")
     content = results(comparison, git_hash if isinstance(git_hash, str) else None)
     return Reading(name, evidence, replace(comparison, samples=()), page, content)

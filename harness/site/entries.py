@@ -54,7 +54,7 @@ def entry(one: Held, *, is_baseline: bool) -> Entry:
         arm=one.label,
         method=arm.method,
         run=one.reading.name,
-        seeds=one.reading.comparison.seeds,
+        seeds=one.reading.finished_seeds(one.label),
         settings=arm.settings,
         cost=arm.cost,
         estimates=_estimates(one.reading, one.label),
@@ -120,7 +120,9 @@ def _notes(one: Held, everyone: Sequence[Held]) -> Iterator[str]:
     if failure:
         yield f"failed: {failure}"
     missing = one.reading.missing(one.label)
-    if missing:
+    if not one.reading.finished_seeds(one.label):
+        yield "nothing finished"
+    elif missing:
         yield f"unfinished: {', '.join(missing)}"
 
 

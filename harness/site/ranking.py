@@ -35,7 +35,7 @@ def ranking(
     by_key = {column.key: column for column in columns}
     score = by_key[f"{pairing.name}/su_f1"]
     wanted = [f"{getattr(pairing, side)}/{metric}" for side, metric in SHOWN]
-    pairs = tested(pairing, holders, bounds)
+    pairs = differences(pairing, holders, bounds)
     ranked = [place for place, one in enumerate(entries) if _value(one, score) is not None]
     found = dict(zip(ranked, _places(ranked, pairs), strict=True))
     baseline = next((place for place, one in enumerate(entries) if one.is_baseline), None)
@@ -52,7 +52,7 @@ def unranked(entries: Sequence[Entry], columns: Sequence[Column]) -> Ranking:
     return Ranking(title, None, plain, tuple(Row(one, None) for one in entries))
 
 
-def tested(pairing: Pairing, holders: Sequence[Held], bounds: Bounds) -> dict[tuple[int, int], Difference]:
+def differences(pairing: Pairing, holders: Sequence[Held], bounds: Bounds) -> dict[tuple[int, int], Difference]:
     """SU-F1 of every pair of arms, p values adjusted over all pairs of the group (Holm)."""
     sides = {place: found for place, one in enumerate(holders) if (found := _sides(one, pairing)) is not None}
     raw = {

@@ -29,6 +29,7 @@ class Entry:
     method: str
     run: str
     seeds: tuple[int, ...]
+    """Those with which anything is finished."""
     settings: Mapping[str, Json]
     cost: Mapping[str, float]
     """As in `reports.base.Arm`."""

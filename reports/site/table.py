@@ -22,10 +22,11 @@ HEADERS = (
 
 
 def summary(site: Site) -> Iterator[str]:
-    """What each ranking found, for the terminal."""
+    """What each ranking found, for the terminal; with the groups' keys, which the page's links have, if several."""
     for group in site.groups:
+        key = f" [{group.key}]" if len(site.groups) > 1 else ""
         for ranking in group.rankings:
-            yield one_line(f"{group.model}, {readable(ranking.title)}: {finding(ranking)}")
+            yield one_line(f"{group.model}, {readable(ranking.title)}{key}: {finding(ranking)}")
 
 
 def csv_text(site: Site) -> str:

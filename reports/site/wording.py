@@ -1,6 +1,6 @@
 """A ranking in plain words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from metrics.ranking import Places
 from reports.leaderboard import MISSING
@@ -38,8 +38,10 @@ def rank(places: Places | None) -> str:
     return str(places.first) if places.first == places.last else f"{places.first}-{places.last}"
 
 
-def cost(numbers: "dict[str, float]") -> list[str]:
-    """What an arm takes: to be fitted, and for each reply."""
+def cost(numbers: Mapping[str, float]) -> list[str]:
+    """What an arm takes: to be fitted, and for each reply; a dash where it was not fitted yet."""
+    if not numbers:
+        return [MISSING]
     fit = numbers.get("seconds", 0.0)
     passes, tokens = numbers.get("extra_passes_per_reply", 0.0), numbers.get("extra_tokens_per_reply", 0.0)
     told = [f"{fit:,.1f} s to fit" if fit else "no fit"]
