@@ -13,7 +13,7 @@
     for (const group of groups) group.hidden = !fits(group);
     const shown = new Set(groups.filter((group) => !group.hidden).map((group) => group.id));
     for (const line of lines) line.hidden = !shown.has(line.dataset.group);
-    document.getElementById("count").textContent = `${shown.size} of ${groups.length} groups`;
+    document.getElementById("count").textContent = `${shown.size} of ${groups.length} ${groups.length === 1 ? "group" : "groups"}`;
     document.getElementById("nothing").hidden = shown.size > 0;
   }
 
