@@ -6,12 +6,12 @@ from metrics.base import Difference
 from reports.base import Column
 from reports.html import environment
 from reports.leaderboard import Cell, cell_of
-from reports.shell import shell
+from reports.shell import TABLES, shell
 from reports.site import wording
 from reports.site.base import Entry, Past, Ranking, Row, Site
 
 STYLES = ("page.css", "site.css")
-SCRIPTS = ("tables.js", "site.js")
+SCRIPTS = (*TABLES, "theme.js", "site.js")
 
 
 def render(site: Site) -> str:
