@@ -36,20 +36,36 @@ def differences(
     return _adjusted(found)
 
 
+def shared_seeds(table: ScoreTable, arm: str, baseline: str, *benchmarks: str) -> dict[str, tuple[int, ...]]:
+    """Seeds to hold two arms against each other with, by arm.
+
+    An arm of one seed stands beside every seed of the other; else those count that both have finished, which are not
+    all while a run is under way. Without any they pair in their order: a seed means nothing outside its arm.
+    """
+    ours, theirs = (table.seeds(name, *benchmarks) for name in (arm, baseline))
+    if 1 in (len(ours), len(theirs)):
+        return {arm: ours, baseline: theirs}
+    both = tuple(seed for seed in ours if seed in theirs)
+    least = min(len(ours), len(theirs))
+    return {arm: both or ours[:least], baseline: both or theirs[:least]}
+
+
 def _single(table: ScoreTable, arm: str, baseline: str, columns: Sequence[Column]) -> Differences:
     found: Differences = {}
     for column in columns:
         metric = metric_of(column)
         compare = COMPARERS.get(metric.estimate) if metric else None
         if compare:
-            ours, theirs = (table.of_column(name, column) for name in (arm, baseline))
+            seeds = shared_seeds(table, arm, baseline, column.benchmark)
+            ours, theirs = (table.of_column(name, column, some) for name, some in seeds.items())
             difference = compare(ours, theirs) if ours is not None and theirs is not None else None
             found |= {(arm, column.key): difference} if difference else {}
     return found
 
 
 def _joint(table: ScoreTable, arm: str, baseline: str, pairing: Pairing, bounds: Bounds) -> Differences:
-    ours, theirs = (table.of_pairing(name, pairing) for name in (arm, baseline))
+    seeds = shared_seeds(table, arm, baseline, *pairing)
+    ours, theirs = (table.of_pairing(name, pairing, some) for name, some in seeds.items())
     if ours is None or theirs is None:
         return {}
     named = safety_utility(ours, theirs, bounds)
@@ -57,7 +73,8 @@ def _joint(table: ScoreTable, arm: str, baseline: str, pairing: Pairing, bounds:
 
 
 def _generalisation(table: ScoreTable, arm: str, baseline: str, protocol: Protocol) -> Differences:
-    ours, theirs = (table.of_protocol(name, protocol) for name in (arm, baseline))
+    seeds = shared_seeds(table, arm, baseline, *protocol.inputs)
+    ours, theirs = (table.of_protocol(name, protocol, some) for name, some in seeds.items())
     difference = averages(ours, theirs) if ours is not None and theirs is not None else None
     return {(arm, protocol.average_key): difference} if difference else {}
 

@@ -28,28 +28,38 @@ class ScoreTable:
         self._answers = answers
         self._rows: dict[tuple[Cell, str], Float[np.ndarray, " prompt"]] = {}
 
-    def of_benchmark(self, arm: str, benchmark: str, metric: str) -> "Float[np.ndarray, 'seed prompt'] | None":
-        """Scores under one metric; None if the arm has not finished the benchmark with any seed."""
-        return self._matrix(arm, benchmark, metric, self._answers.seeds(arm, benchmark))
+    def seeds(self, arm: str, *benchmarks: str) -> tuple[int, ...]:
+        """Those with which an arm has finished all of these benchmarks."""
+        return self._answers.seeds(arm, *benchmarks)
+
+    def of_benchmark(
+        self, arm: str, benchmark: str, metric: str, seeds: Sequence[int] | None = None
+    ) -> "Float[np.ndarray, 'seed prompt'] | None":
+        """Scores under one metric with some seeds, or with all that are finished; None if there are none."""
+        return self._matrix(arm, benchmark, metric, self.seeds(arm, benchmark) if seeds is None else seeds)
 
     def of_cell(self, cell: Cell, metric: str) -> "Float[np.ndarray, ' prompt']":
         """Scores of one cell that has been finished, in the order of its replies."""
         return self._row(cell, metric)
 
-    def of_column(self, arm: str, column: Column) -> "Float[np.ndarray, 'seed prompt'] | None":
+    def of_column(
+        self, arm: str, column: Column, seeds: Sequence[int] | None = None
+    ) -> "Float[np.ndarray, 'seed prompt'] | None":
         """Scores that make a column of one benchmark, or of one category of its attacks."""
         metric = metric_of(column)
         if metric is None:
             return None
-        scores = self.of_benchmark(arm, column.benchmark, metric.name)
+        scores = self.of_benchmark(arm, column.benchmark, metric.name, seeds)
         if scores is None or not column.category:
             return scores
         benchmark = next(one for one in self._answers.benchmarks if one.name == column.benchmark)
         return scores[:, [label(prompt) == column.category for prompt in benchmark.prompts]]
 
-    def of_protocol(self, arm: str, protocol: Protocol) -> "Float[np.ndarray, 'input seed instance'] | None":
+    def of_protocol(
+        self, arm: str, protocol: Protocol, seeds: Sequence[int] | None = None
+    ) -> "Float[np.ndarray, 'input seed instance'] | None":
         """SafeEdit's four inputs, by the instances that all have; None if there is no seed that has finished them."""
-        seeds = self._answers.seeds(arm, *protocol.inputs)
+        seeds = self.seeds(arm, *protocol.inputs) if seeds is None else seeds
         places = [self._instances(name) for name in protocol.inputs]
         shared = [key for key in places[0] if all(key in others for others in places[1:])]
         if not seeds or not shared:
@@ -63,9 +73,9 @@ class ScoreTable:
         prompts = next((one.prompts for one in self._answers.benchmarks if one.name == benchmark), ())
         return {prompt.instance.id: place for place, prompt in enumerate(prompts) if prompt.instance}
 
-    def of_pairing(self, arm: str, pairing: Pairing) -> Sides | None:
+    def of_pairing(self, arm: str, pairing: Pairing, seeds: Sequence[int] | None = None) -> Sides | None:
         """What makes SU-F1, over the seeds that have finished both benchmarks; None if there is no such seed."""
-        seeds = self._answers.seeds(arm, *pairing)
+        seeds = self.seeds(arm, *pairing) if seeds is None else seeds
         sides = []
         for benchmark in pairing:
             refusal = self._matrix(arm, benchmark, "refusal_rate", seeds)

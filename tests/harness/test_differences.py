@@ -106,3 +106,16 @@ def test_scores_have_a_row_for_every_seed_and_are_taken_once(scores: ScoreTable)
     assert scores.of_pairing("lost", PAIRING) is None
     first, second = (scores._row(Cell("weak", 0, "bad"), "entropy") for _ in range(2))
     assert first is second
+
+
+def test_arms_with_other_seeds_finished_are_held_against_each_other_with_those_that_both_have() -> None:
+    bad, good = BENCHMARKS
+    refused = {("slow", 0): 3, ("slow", 2): 4, ("quick", 0): 9, ("quick", 1): 2, ("quick", 2): 10}
+    cells = {(arm, seed, "bad"): exchanges(bad, count) for (arm, seed), count in refused.items()}
+    cells |= {(arm, seed, "good"): exchanges(good, 0) for arm, seed in refused}
+    under_way = differences(table(cells), ["slow", "quick"], make_columns(BENCHMARKS, (PAIRING,)), (PAIRING,), Bounds())
+    assert under_way["quick", "bad/refusal_rate"].value == pytest.approx((9 + 10 - 3 - 4) / 24)
+    assert ("quick", "bad+good/su_f1") in under_way
+    apart = {(arm, seed + 5 * (arm == "quick"), name): found for (arm, seed, name), found in cells.items()}
+    in_order = differences(table(apart), ["slow", "quick"], make_columns(BENCHMARKS, (PAIRING,)), (PAIRING,), Bounds())
+    assert in_order["quick", "bad/refusal_rate"].value == pytest.approx((9 + 2 - 3 - 4) / 24)
