@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness import ledger
+from tests.harness.interrupts import heed_interrupts
 
 pytest.importorskip("ray", reason="ray is not installed; make test-ray has an environment of its own")
 
@@ -46,11 +47,6 @@ def begin(folder: Path | str, *flags: str, cwd: Path = ROOT, **variables: str) -
         stderr=subprocess.PIPE,
         preexec_fn=heed_interrupts,
     )
-
-
-def heed_interrupts() -> None:
-    """A shell that starts the tests in the background tells them and their children to ignore SIGINT."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def finished(process: "subprocess.Popen[str]", code: int = 0) -> list[str]:

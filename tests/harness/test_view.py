@@ -26,6 +26,7 @@ from harness.viewing.pace import Pace, duration
 from harness.viewing.progress import Lines, State, read_progress
 from harness.viewing.server import Server, Viewing
 from tests.browser import faults
+from tests.harness.interrupts import heed_interrupts
 from tests.harness.made_runs import MadeArm, asked, make_run
 
 if TYPE_CHECKING:
@@ -280,15 +281,19 @@ def test_without_a_port_any_will_do(run: Path, monkeypatch: pytest.MonkeyPatch, 
 
 def test_the_command_says_its_address_in_one_line_and_ends_with_an_interrupt(run: Path) -> None:
     command = [sys.executable, "-m", "harness", "view", str(run), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout and process.stderr
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, preexec_fn=heed_interrupts)
+    assert process.stdout
+    try:
         line = process.stdout.readline()
         port = int(line.partition("http://127.0.0.1:")[2].partition("/")[0])
         socket.create_connection(("127.0.0.1", port)).close()
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
-        assert line == f"'{run}' is shown at http://127.0.0.1:{port}/ (Ctrl-C ends it)\n"
-        assert (process.stdout.read(), process.stderr.read()) == ("", "")
+        assert process.communicate(timeout=20) == ("", "")
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert line == f"'{run}' is shown at http://127.0.0.1:{port}/ (Ctrl-C ends it)\n"
 
 
 def test_time_left_goes_by_the_pace_since_the_start_or_since_the_first_look(run: Path) -> None:
