@@ -183,7 +183,9 @@ def _markdown(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _share(estimate: Mapping[str, float]) -> str:
+def _share(estimate: Mapping[str, float | None]) -> str:
+    if estimate["low"] is None:  # nothing varies
+        return f"{estimate['value']:.3f}"
     return f"{estimate['value']:.3f} ({estimate['low']:.2f}-{estimate['high']:.2f})"
 
 

@@ -41,7 +41,7 @@ def features(texts: Sequence[str]) -> "csr_matrix":
     from scipy.sparse import csr_matrix, hstack
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    plain = [normalised(text) for text in texts]
+    plain = [normalised(_whole(text)) for text in texts]
     shared = {"n_features": BUCKETS, "alternate_sign": False, "binary": True}
     kinds = (
         HashingVectorizer(analyzer="char_wb", ngram_range=CHARACTERS, **shared),
@@ -65,6 +65,11 @@ def scales(phrase_weight: float, length_weight: float) -> "Float[np.ndarray, ' f
     factors = np.ones(WIDTH)
     factors[PHRASES], factors[SHORTNESS] = phrase_weight, length_weight
     return factors
+
+
+def _whole(text: str) -> str:
+    """A lone half of a surrogate pair, which no hash takes, becomes a question mark."""
+    return text.encode(errors="replace").decode()
 
 
 def _shorter(plain: str) -> list[bool]:

@@ -147,7 +147,7 @@ def test_the_front_is_stored_and_printed_with_the_line_to_use(
     safety = [one["estimates"]["safety"]["value"] for one in stored]
     assert safety
     assert safety == sorted(safety)
-    assert out.startswith(
+    assert " ".join(out.split()).startswith(
         "dial, tuned for su_f1 on 20 harmful and 20 benign dev prompts of 'dials': 6 trials, 390 forward"
     )
     assert out.count("Pareto") == len(stored)
