@@ -104,16 +104,14 @@ def test_a_mistake_is_one_line_and_exit_code_two(
     assert not (tmp_path / "run").exists()
 
 
-def test_prompts_that_share_an_id_are_refused(
-    run_fakes: Run, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_prompts_that_share_an_id_are_refused(run_fakes: Run, capfd: pytest.CaptureFixture[str]) -> None:
     from dataclasses import replace
 
     from benchmarks.registry import BENCHMARKS
 
     bad = BENCHMARKS["bad"]()
     doubled = replace(bad, prompts=(*bad.prompts, bad.prompts[2]))
-    monkeypatch.setitem(vars(sys.modules["benchmarks.registry"])["BENCHMARKS"], "bad", lambda: doubled)
+    vars(sys.modules["benchmarks.registry"])["BENCHMARKS"]["bad"] = lambda: doubled  # taken out with the fakes
     assert run_fakes() == 2
     expected = "equipoise: Benchmark 'bad' has 2 prompts with the id 'harmful-2'; ids must be unique.\n"
     assert capfd.readouterr().err == expected

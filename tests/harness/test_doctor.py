@@ -134,7 +134,7 @@ def test_a_system_prompt_for_a_template_without_one_is_a_problem(
 
 
 def test_a_benchmark_with_system_turns_for_a_template_without_them_is_a_problem(
-    examined: Callable[..., tuple[int, list[str]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    examined: Callable[..., tuple[int, list[str]]], tmp_path: Path
 ) -> None:
     from dataclasses import replace
 
@@ -143,7 +143,7 @@ def test_a_benchmark_with_system_turns_for_a_template_without_them_is_a_problem(
     made = benchmark_registry.load_benchmark("good")
     turned = tuple(replace(one, messages=(Message("system", "S"), *one.messages)) for one in made.prompts)
     changed: Benchmark = replace(made, prompts=turned)
-    monkeypatch.setitem(vars(benchmark_registry)["BENCHMARKS"], "good", lambda: changed)
+    vars(benchmark_registry)["BENCHMARKS"]["good"] = lambda: changed  # taken out with the fakes
     code, lines = examined("--model", saved(tmp_path / "gemma", GEMMA))
     assert code == 2
     assert about(lines, "template")[1] == (
