@@ -12,6 +12,7 @@ from harness.tuning.chosen import Chosen, write_chosen
 from harness.tuning.plan import StudyPlan
 from harness.tuning.trial import Trial
 from metrics.pareto import front
+from reports.foreign import spreadsheet_text
 
 NOTE = (
     "The value of the best trial is the largest of several noisy ones, on the prompts that chose it: expect less on "
@@ -110,7 +111,7 @@ def _csv(outcome: Outcome) -> str:
 def _cells(trial: Trial) -> Iterator[tuple[str, object]]:
     yield from {"trial": trial.number, "state": "failed" if trial.reason else "done", **trial.settings}.items()
     yield from {"forward_equivalents": trial.forward_equivalents, "seconds": round(trial.seconds, 2)}.items()
-    yield "reason", trial.reason
+    yield "reason", spreadsheet_text(trial.reason)
     for name, estimate in trial.estimates.items():
         yield from {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}.items()
         yield f"{name}_unscored", estimate.unscored

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from metrics.base import Difference, Estimate
-from reports.foreign import one_line
+from reports.foreign import one_line, spreadsheet_text
 from reports.leaderboard import MISSING, NO_INTERVAL, Cell, cell_of, readable, title
 from reports.paper.latex import escaped
 from reports.site.base import Group, Ranking, Row, Site
@@ -82,8 +82,12 @@ def latex(site: Site) -> str:
 def _lines(site: Site, group: Group, ranking: Ranking, row: Row) -> Iterator[list[object]]:
     one, places = row.entry, row.places
     ranks = [places.first, places.first, places.last] if places else [None, None, None]
-    names = [group.key, *map(one_line, (group.model, group.judge)), ranking.title]
-    about = [*map(one_line, (one.arm, one.method, one.run)), site.run(one.run).date, " ".join(map(str, one.seeds))]
+    names = [group.key, *map(spreadsheet_text, (group.model, group.judge)), ranking.title]
+    about = [
+        *map(spreadsheet_text, (one.arm, one.method, one.run)),
+        site.run(one.run).date,
+        " ".join(map(str, one.seeds)),
+    ]
     for column in (*([ranking.by] if ranking.by else []), *ranking.columns):
         found = one.estimates.get(column.key)
         numbers = [found.value, found.low, found.high, found.n, found.unscored] if found else [None] * 5
