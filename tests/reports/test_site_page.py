@@ -146,6 +146,7 @@ def test_hostile_names_are_text_in_the_page_and_break_no_download(chromium: "Bro
         page.get_by_label("Model").select_option(index=1)
         assert len(shown(page)) == 1
     assert not re.search(r"[\x00-\x09\x0b-\x1f]", csv_text(site))
+    assert ",'=1+1," in csv_text(make_site("=1+1")) and ",=1+1" not in csv_text(make_site("=1+1"))
     assert not LATEX.search(latex(site)) and r"\textless{}/script" in latex(site)
     assert json.loads(json.dumps(content(site), allow_nan=False))["groups"][1]["model"] == HOSTILE
 
