@@ -89,7 +89,7 @@ def _remarks(notes: Notes, entry: Entry | None, quantity: Quantity, estimate: Es
         return (notes.place(_absence(entry, quantity)),)
     if estimate.value is None:
         return (notes.place(f"No usable score among {estimate.n + estimate.unscored} replies."),)
-    told = [f"{estimate.unscored} replies without a score are left out."] if estimate.unscored else []
+    told = [f"Left out for want of a score: {estimate.unscored}."] if estimate.unscored else []
     told += ["A single prompt: no measure of chance."] if estimate.n == 1 else []
     return tuple(notes.place(text) for text in told)
 

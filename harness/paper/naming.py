@@ -40,7 +40,7 @@ MODELS: Mapping[str, str] = {
     "qwen2.5-14b-instruct": "Qwen2.5-14B-Instruct",
 }
 """Last parts of hub ids and folders, in lower case."""
-TOLD = 2
+TOLD = 1
 """Settings that fit into the name of a row; where more differ, the arm's label says which it is."""
 
 
@@ -89,7 +89,7 @@ def _told_apart(name: str, entry: Entry, rivals: Sequence[Entry]) -> str:
         return name
     differing = [key for key in entry.settings if len({json.dumps(one.settings.get(key)) for one in rivals}) > 1]
     if not 0 < len(differing) <= TOLD:
-        return f"{name} ({entry.label})"
+        return name if entry.label == entry.method else f"{name} ({entry.label})"
     return f"{name} ({', '.join(f'{key} {_short(entry.settings[key])}' for key in differing)})"
 
 
