@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
@@ -50,3 +50,12 @@ def faults(page: "Page") -> list[str]:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     found = axe.Axe().run(page).response["violations"]
     return [f"{one['id']}: {one['help']}, {one['nodes'][0]['html'][:200]}" for one in found if one["impact"] in GRAVE]
+
+
+def sort_by(page: "Page", header: "Locator", order: str) -> None:
+    """A header's button, and the rows put in that order, which takes a moment."""
+    page.evaluate("document.addEventListener('sort-end', () => document.body.dataset.sorts = 'done', {once: true})")
+    page.evaluate("delete document.body.dataset.sorts")
+    header.get_by_role("button").press("Enter")
+    page.locator("body[data-sorts=done]").wait_for()
+    assert header.get_attribute("aria-sort") == order

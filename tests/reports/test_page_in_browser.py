@@ -6,10 +6,10 @@ import pytest
 
 from reports import html
 from reports.base import Comparison
-from tests.browser import faults, opened
+from tests.browser import faults, opened, sort_by
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, Page
 
 
 @pytest.fixture(scope="module")
@@ -44,27 +44,18 @@ def names(page: "Page") -> list[str]:
     return [text.split()[0] for text in page.locator("#leaderboard .board tbody th").all_inner_texts()]
 
 
-def press(page: "Page", header: "Locator", order: str) -> None:
-    """A header's button, and the rows put in that order, which takes a moment."""
-    page.evaluate("document.addEventListener('sort-end', () => document.body.dataset.sorts = 'done', {once: true})")
-    page.evaluate("delete document.body.dataset.sorts")
-    header.get_by_role("button").press("Enter")
-    page.locator("body[data-sorts=done]").wait_for()
-    assert header.get_attribute("aria-sort") == order
-
-
 def test_a_header_sorts_best_first_then_the_other_way_with_missing_numbers_last(page: "Page") -> None:
     header = page.locator(".board thead th").nth(1)
-    press(page, header, "descending")
+    sort_by(page, header, "descending")
     assert names(page) == ["neurontune", "default", "evil"]
-    press(page, header, "ascending")
+    sort_by(page, header, "ascending")
     assert names(page) == ["default", "neurontune", "evil"]
 
 
 def test_a_lower_is_better_header_sorts_ascending_first_from_the_keyboard(page: "Page") -> None:
     header = page.locator(".board thead th").nth(2)
-    press(page, page.locator(".board thead th").nth(1), "descending")
-    press(page, header, "ascending")
+    sort_by(page, page.locator(".board thead th").nth(1), "descending")
+    sort_by(page, header, "ascending")
     assert page.locator("[aria-sort]").count() == 1
 
 
@@ -83,7 +74,7 @@ def test_tables_of_differences_and_of_all_numbers_sort_too(crowded: "Page") -> N
     unfold(crowded)
     for table, column in (("#differences table >> nth=0", 1), ("#numbers table >> nth=0", 1)):
         header = crowded.locator(f"{table} >> thead th").nth(column)
-        press(crowded, header, "descending")
+        sort_by(crowded, header, "descending")
         sorted_by = crowded.locator(f"{table} >> tbody tr").evaluate_all(
             f"rows => rows.map((row) => Number(row.cells[{column}].dataset.sort))"
         )
