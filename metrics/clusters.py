@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from metrics.base import Z
 from metrics.bootstrap import COVERAGE, RESAMPLES, Interval, percentile_interval
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def p_value(drawn: "Float[np.ndarray, 'variant draw']", prompts: int) -> float:
     """Two-sided, of a number that is 0 where there is no difference; it agrees with `interval`.
 
     With one seed twice the smaller share of resamples on either side of zero, the sample counted among them, so never
-    below 2/2001; with several that of the t distribution.
+    below 2/2001; with several that of the t distribution, and below 5 % no less than `least` of few seeds says.
     """
     if len(drawn) == 1:
         resampled = drawn[0, 1:]
@@ -82,4 +83,18 @@ def p_value(drawn: "Float[np.ndarray, 'variant draw']", prompts: int) -> float:
     found, value = spread(drawn, prompts), abs(float(drawn[0, 0]))
     if not found.error:
         return 2 / (1 + RESAMPLES) if value else 1.0
-    return float(2 * stdtr(found.freedom, -value / found.error))
+    distance = value / found.error
+    return max(float(2 * stdtr(found.freedom, -distance)), least(distance, len(drawn) - 1))
+
+
+def least(distance: float, seeds: int) -> float:
+    """The least p value of a number that lies so many standard errors from 0.
+
+    Few seeds may lie close together by chance; then their variance looks small and well known, and p values far below
+    5 % come up far too often: without a difference, three seeds far apart on both sides gave p < 0.001 in 3.7 % of
+    tests, and Holm over 66 pairs a false alarm in 84 % of families. So evidence grows no faster than under t with
+    seeds - 1 degrees of freedom, scaled to be 5 % at the normal quantile: what is above 5 % is so with and without.
+    """
+    from scipy.special import stdtr
+
+    return float((1 - COVERAGE) * stdtr(seeds - 1, -distance) / stdtr(seeds - 1, -Z))

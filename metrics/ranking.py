@@ -9,6 +9,7 @@ import numpy as np
 
 from metrics.base import Difference, Z
 from metrics.bootstrap import RESAMPLES
+from metrics.paired import BOOTSTRAP
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -66,14 +67,15 @@ def with_tails(pairs: Sequence[Difference]) -> list[Difference]:
 
     2,000 resamples cannot say less than p = 0.001, which Holm over the pairs of eleven arms turns into p > 0.05 for
     every one of them, however far apart they are. The standard error is the interval's width over 3.92. What the
-    resamples can tell, every p value above that floor, stays as it is.
+    resamples can tell, every p value above that floor, stays as it is, and so does that of seeds as clusters, which is
+    of a t distribution and has no floor.
     """
     return [_with_tail(pair) for pair in pairs]
 
 
 def _with_tail(pair: Difference) -> Difference:
     error = (pair.high - pair.low) / (2 * Z)
-    if pair.p_value > FLOOR or not error:
+    if pair.test != BOOTSTRAP or pair.p_value > FLOOR or not error:
         return pair
     p_value = min(pair.p_value, math.erfc(abs(pair.value) / error / math.sqrt(2)))
     return replace(pair, p_value=p_value, p_adjusted=p_value)

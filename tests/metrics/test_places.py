@@ -1,5 +1,6 @@
 import math
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ from hypothesis import strategies as st
 
 from metrics.base import Difference
 from metrics.bootstrap import RESAMPLES
-from metrics.paired import holm
+from metrics.paired import CLUSTERED, Sides, holm, safety_utility
 from metrics.ranking import places, with_tails
+from metrics.su_f1 import Scores
 
 FLOOR = 2 / (RESAMPLES + 1)
 
@@ -67,8 +69,13 @@ def test_below_what_resamples_can_say_the_normal_tail_speaks() -> None:
 
 @pytest.mark.parametrize(
     "told",
-    [pair(0.10, 0.0392, 2 * FLOOR), pair(0.10, 0.0, FLOOR), pair(0.05, 0.049, FLOOR)],
-    ids=["the resamples can tell", "nothing varies", "the tail says no less"],
+    [
+        pair(0.10, 0.0392, 2 * FLOOR),
+        pair(0.10, 0.0, FLOOR),
+        pair(0.05, 0.049, FLOOR),
+        replace(pair(0.10, 0.0392, FLOOR), test=CLUSTERED),
+    ],
+    ids=["the resamples can tell", "nothing varies", "the tail says no less", "seeds are clusters"],
 )
 def test_elsewhere_the_resamples_keep_their_word(told: Difference) -> None:
     assert with_tails([told]) == [told]
@@ -79,3 +86,27 @@ def test_without_tails_the_pairs_of_eleven_arms_could_never_differ() -> None:
     assert not any(one.is_significant for one in holm(far_apart))
     assert all(one.is_significant for one in holm(with_tails(far_apart)))
     assert holm([replace(far_apart[0])])[0].is_significant
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seeds", "trials"), [(1, 150), (3, 60)])
+def test_where_no_arm_differs_one_ranking_in_twenty_separates_any(seeds: int, trials: int) -> None:
+    draw = np.random.default_rng(7)
+    alarms = sum(any(one.is_significant for one in holm(with_tails(no_difference(draw, seeds)))) for _ in range(trials))
+    print(f"{seeds} seeds: a false alarm in {alarms} of {trials} rankings of 12 arms")
+    assert alarms / trials <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / trials)
+
+
+def no_difference(draw: np.random.Generator, seeds: int) -> list[Difference]:
+    """All pairs of 12 arms that refuse 50 % of 100 harmful and 10 % of 100 benign prompts, some harder for all."""
+    harmful, benign = (scores(draw, seeds, rate) for rate in (0.5, 0.1))
+    arms = [Sides(*pair) for pair in zip(harmful, benign, strict=True)]
+    return [safety_utility(one, other)["su_f1"] for one, other in combinations(arms, 2)]
+
+
+def scores(draw: np.random.Generator, seeds: int, rate: float) -> list[Scores]:
+    hardness = draw.random(100)
+    shape = (12, seeds, 100)
+    refused = 0.6 * hardness + 0.4 * draw.random(shape) + 0.05 * draw.normal(size=(12, seeds, 1)) * (seeds > 1) < rate
+    bits = 5.5 - 0.5 * hardness + draw.normal(0, 0.8, shape)
+    return [Scores(*one) for one in zip(refused.astype(float), bits, strict=True)]
