@@ -10,6 +10,7 @@ from metrics.paired import COMPARERS, averages, holm, safety_utility
 from metrics.su_f1 import Bounds
 from reports.base import Column
 
+Seeds = tuple[int, ...]
 Differences = dict[tuple[str, str], Difference]
 """By (arm name, column key)."""
 
@@ -37,17 +38,22 @@ def differences(
 
 
 def shared_seeds(table: ScoreTable, arm: str, baseline: str, *benchmarks: str) -> dict[str, tuple[int, ...]]:
-    """Seeds to hold two arms against each other with, by arm.
+    """Seeds to hold two arms of a run against each other with, by arm: not all while it is under way."""
+    pair = paired_seeds(*(table.seeds(name, *benchmarks) for name in (arm, baseline)))
+    return dict(zip((arm, baseline), pair, strict=True))
 
-    An arm of one seed stands beside every seed of the other; else those count that both have finished, which are not
-    all while a run is under way. Without any they pair in their order: a seed means nothing outside its arm.
+
+def paired_seeds(ours: Seeds, theirs: Seeds) -> tuple[Seeds, Seeds]:
+    """As many seeds of either side, or a single one, which stands beside every seed of the other.
+
+    Two or more shared seeds are taken. Without them, since a seed of one fit has nothing to do with that of another,
+    as many of each as the other has, in their order.
     """
-    ours, theirs = (table.seeds(name, *benchmarks) for name in (arm, baseline))
     if 1 in (len(ours), len(theirs)):
-        return {arm: ours, baseline: theirs}
+        return ours, theirs
     both = tuple(seed for seed in ours if seed in theirs)
     least = min(len(ours), len(theirs))
-    return {arm: both or ours[:least], baseline: both or theirs[:least]}
+    return (both, both) if len(both) > 1 else (ours[:least], theirs[:least])
 
 
 def _single(table: ScoreTable, arm: str, baseline: str, columns: Sequence[Column]) -> Differences:

@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from harness.columns import Pairing
+from harness.differences import paired_seeds
 from harness.site.entries import Held
 from metrics.base import Difference
 from metrics.paired import Sides, holm, safety_utility
@@ -77,21 +78,10 @@ def _difference(ours: SeededSides, theirs: SeededSides, bounds: Bounds) -> Diffe
 
 
 def aligned(ours: SeededSides, theirs: SeededSides) -> tuple[Sides, Sides]:
-    """Both with as many seeds, or one of them with a single one, which stands beside every seed of the other.
-
-    Two or more shared seeds are taken. Without them, since a seed of one fit has nothing to do with that of another,
-    as many of each as the other has.
-    """
-    (our_seeds, first), (their_seeds, second) = ours, theirs
-    if 1 in (len(our_seeds), len(their_seeds)) or our_seeds == their_seeds:
-        return first, second
-    shared = [seed for seed in our_seeds if seed in their_seeds]
-    if len(shared) > 1:
-        return _kept(first, [our_seeds.index(seed) for seed in shared]), _kept(
-            second, [their_seeds.index(seed) for seed in shared]
-        )
-    rows = range(min(len(our_seeds), len(their_seeds)))
-    return _kept(first, rows), _kept(second, rows)
+    """Both on the seeds that they are paired on."""
+    pair = zip((ours, theirs), paired_seeds(ours[0], theirs[0]), strict=True)
+    first, second = (_kept(sides, [seeds.index(seed) for seed in chosen]) for (seeds, sides), chosen in pair)
+    return first, second
 
 
 def _kept(sides: Sides, rows: Sequence[int]) -> Sides:
