@@ -41,8 +41,6 @@ def _not_a_model(folder: Path, names: list[str]) -> str:
             f"Model folder '{folder}' holds an adapter of '{base}', not a whole model. Merge them with peft's "
             "merge_and_unload, save_pretrained the result, and give its folder."
         )
-    if any(name.endswith(".gguf") for name in names):
-        return f"Model folder '{folder}' holds a GGUF file, which no engine here reads. Give the original checkpoint."
     held = f"it holds {', '.join(names[:5])}{', ...' * (len(names) > 5)}" if names else "it is empty"
     return f"Model folder '{folder}' has no config.json; {held}. Give a folder that save_pretrained has written."
 

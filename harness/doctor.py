@@ -29,8 +29,6 @@ from harness.template_facts import TemplateFacts, template_facts
 from metrics.base import Examinable, Seen
 from metrics.registry import judge
 
-READERS = ("transformers", "vllm")
-"""Engines that read checkpoints as Hugging Face keeps them; one from outside looks after its own models."""
 _BYTES_PER_TOKEN = 12
 """Of a reply on disk: its text and its token id."""
 _SPARE = 2**30
@@ -117,7 +115,7 @@ class _Surroundings:
 
     def look(self) -> None:
         """Add a line for each thing."""
-        if registry.plain_name(self.config.engine) in READERS:
+        if registry.plain_name(self.config.engine) in registry.READERS:
             checkpoint = self.findings.attempt("model", self._model)
             facts = self.findings.attempt("template", lambda: self._template(checkpoint)) if checkpoint else None
             # A cluster's workers run the model, on machines that cannot be seen from here.

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-Model = Annotated[str | None, typer.Option(help="Built-in name, hub id or folder.  [default: embedded]")]
+Model = Annotated[str | None, typer.Option(help="Built-in name, hub id, folder or GGUF file.  [default: embedded]")]
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of the model on the hub.")]
 Engine = Annotated[str | None, typer.Option(help="What runs the model.  [default: transformers]")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.  [default: auto]")]

@@ -153,11 +153,11 @@ def planned(spec: ArmSpec, seeds: tuple[int, ...]) -> PlannedArm:
     try:
         kind = method_type(spec.method)
         chosen = _chosen(spec, kind)
-        tuned = chosen.settings if chosen else {}
+        tuned = {**spec.own, **(chosen.settings if chosen else {})}
         method = made(kind, build_settings(kind.settings_type, {**tuned, **spec.settings}, kind.name))
     except PluginError as error:
         return PlannedArm(spec.label, unusable(spec.method, error), seeds[:1])
-    tuning = {**chosen.facts, "overridden": _overridden(kind, chosen.settings, method)} if chosen else None
+    tuning = {**chosen.facts, "overridden": _overridden(kind, tuned, method)} if chosen else None
     return PlannedArm(spec.label, method, seeds if kind.is_seeded else seeds[:1], tuning, code_of(spec))
 
 

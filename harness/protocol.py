@@ -8,8 +8,11 @@ from typing import Any
 from benchmarks.errors import UserError
 from harness.config import RunConfig
 from harness.fingerprint import template_hash, weights_hash
+from harness.gguf_file import find_gguf, gguf_facts
+from harness.models import whereabouts
 from harness.plan import Plan
 from harness.provenance import here, maker
+from harness.registry import READERS, plain_name
 from methods.base import ChatModel
 
 Protocol = dict[str, Any]
@@ -34,6 +37,7 @@ def make_protocol(config: RunConfig, plan: Plan, model: ChatModel) -> Protocol:
             "attention": config.model.attention,
             "system_prompt": config.model.system_prompt,
             "date": config.model.today.isoformat(),
+            "gguf": _gguf(config),
             "weights": weights_hash(model),
             "template": template_hash(model),
         },
@@ -59,6 +63,12 @@ def make_protocol(config: RunConfig, plan: Plan, model: ChatModel) -> Protocol:
     }
     plain: Protocol = json.loads(json.dumps(protocol))
     return plain
+
+
+def _gguf(config: RunConfig) -> dict[str, str] | None:
+    """The file that the model was read from, where it is one; an engine from outside looks after its own models."""
+    file = find_gguf(whereabouts(config.model.name)) if plain_name(config.engine) in READERS else None
+    return gguf_facts(file)._asdict() if file else None
 
 
 def check_same(folder: str, header: Mapping[str, Any], new: Mapping[str, Any]) -> None:

@@ -71,7 +71,7 @@ def model_card(subject: Subject) -> str:
 
 def _head(subject: Subject) -> str:
     known: dict[str, object] = {"base_model": subject.base} if subject.is_on_the_hub else {}
-    known["license"] = "apache-2.0" if subject.base in MODELS else "unknown"
+    known["license"] = MODELS[subject.base].licence if subject.base in MODELS else "unknown"
     if subject.written is not None:
         known |= {"library_name": "transformers", "pipeline_tag": "text-generation"}
     known["tags"] = ["equipoise", "safety-alignment", *subject.chosen.method.split("+")]

@@ -189,11 +189,6 @@ def test_an_adapter_is_no_model(tmp_path: Path) -> None:
     )
 
 
-def test_a_quantised_file_of_another_program_is_no_model(tmp_path: Path) -> None:
-    (tmp_path / "model.gguf").touch()
-    assert "holds a GGUF file, which no engine here reads." in error_of(tmp_path)
-
-
 def test_weights_as_pickle_alone_are_refused_unread(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     assert error_of(folder) == (
