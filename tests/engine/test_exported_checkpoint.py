@@ -137,7 +137,7 @@ def on_embedded(model: str, methods: str, output: Path) -> Path:
     """A short run, at the same prompts."""
     config = build_config({
         "model": model, "methods": methods, "benchmarks": ["embedded_attacked"], "limit": "8", "judge": "grammar",
-        "max_new_tokens": "24", "device": "cpu", "output": str(output),
+        "data": "embedded", "max_new_tokens": "24", "device": "cpu", "output": str(output),
     })  # fmt: skip
     assert run_plan(config, make_plan(config), Display()) == ()
     return output
