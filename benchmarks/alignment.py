@@ -36,9 +36,11 @@ def compose(name: str, parts: Sequence[Benchmark], notes: Sequence[str] = ()) ->
 
 def unanswered(data: AlignmentData) -> tuple[Prompt, ...]:
     """The benign questions without a useful reply, each once, without attack."""
-    lacking = [prompt for prompt in (*data.train, *data.dev) if _lacks_useful(prompt)]
-    plain = (prompt.without_attack() if prompt.attack else prompt for prompt in lacking)
-    return tuple({prompt.question_id: prompt for prompt in plain}.values())
+    found: dict[str, Prompt] = {}
+    for prompt in (*data.train, *data.dev):
+        if _lacks_useful(prompt):
+            found.setdefault(prompt.question_id, prompt.without_attack() if prompt.attack else prompt)
+    return tuple(found.values())
 
 
 def with_useful(data: AlignmentData, replies: Mapping[str, str]) -> AlignmentData:

@@ -23,7 +23,7 @@ from metrics.base import Verdict
 from metrics.degenerate import flaw
 from metrics.judges.keyword import judge_text
 
-LENGTH = GenerationSettings(max_new_tokens=96)
+LENGTH = GenerationSettings(max_new_tokens=64)
 """Enough for a few sentences: a longer reply says little more of usefulness and costs every fit its time."""
 _SENTENCE_END = re.compile(r"(?<!\d)[.!?][\"')\]]*(?=\s|$)|(?<=[^\s:])(?=\n)")
 """Not after the number of a list's item, nor after a line that only announces what follows."""
