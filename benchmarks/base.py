@@ -191,6 +191,8 @@ class AlignmentData:
     name: str
     train: tuple[Prompt, ...]
     dev: tuple[Prompt, ...]
+    notes: tuple[str, ...] = ()
+    """What a reader must know of it, in words: which sets it is made of, what stands in for what, what was left out."""
 
     def __post_init__(self) -> None:
         for prompts, split in ((self.train, Split.TRAIN), (self.dev, Split.DEV)):

@@ -122,7 +122,7 @@ def _published(name: str, verbose: bool) -> str:
     source = published.source
     if local_path(source) is None:
         gate = ", accept the terms there and set HF_TOKEN" if source.is_gated else ""
-        where = f"from the hub when it is used: {source.page} at {source.version}"
+        where = f"from the hub when it is used: {source.page} at {source.version}" if source.hub else source.page
         return f"{published.meaning}\n    not in {FOLDER}; {where}{gate}"
     return published.meaning + _facts(published.load(name, source, any_rows=False))
 

@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 from benchmarks.base import AlignmentData, Benchmark
 from benchmarks.errors import UserError
-from benchmarks.leakage import without_learnt
+from benchmarks.leakage import shared_templates, without_learnt
 from benchmarks.plugins import PluginError
-from benchmarks.registry import load_alignment, load_benchmark
+from benchmarks.registry import ALIGNMENT, load_alignment, load_benchmark
 from harness import registry
 from harness.arms import ArmSpec
 from harness.config import RunConfig
@@ -91,6 +91,8 @@ def make_plan(config: RunConfig) -> Plan:
     for benchmark in whole:
         _check_prompts(benchmark)
     check_instances([arm.method for arm in arms], whole)
+    if config.data not in ALIGNMENT:  # the built-in world keeps some of its templates for tests
+        data = replace(data, notes=(*data.notes, *shared_templates(whole, data)))
     limited = tuple(benchmark.limited(config.limit) for benchmark in whole)
     sizes = {benchmark.name: len(benchmark.prompts) for benchmark in whole}
     return Plan(arms, limited, sizes, data)

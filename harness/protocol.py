@@ -55,7 +55,7 @@ def make_protocol(config: RunConfig, plan: Plan, model: ChatModel) -> Protocol:
             | ({"dropped": benchmark.dropped} if benchmark.dropped else {})
             for benchmark in plan.benchmarks
         },
-        "data": {"name": plan.data.name, "hash": plan.data.content_hash},
+        "data": {"name": plan.data.name, "hash": plan.data.content_hash, "notes": list(plan.data.notes)},
         "generation": asdict(config.generation),
         "judge": config.judge,
         "seeds": list(config.seeds),

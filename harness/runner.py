@@ -37,7 +37,7 @@ def run(config: RunConfig, plan: Plan, display: Display) -> tuple[str, ...]:
         session = Session(config, plan, folder, display, engine)
         arms = session.prepare()
         facts = provenance(command_line(), str(session.model.device))
-        folder.begin(make_protocol(config, plan, session.model), described(plan.arms), plan.benchmarks, facts)
+        folder.begin(make_protocol(config, session.plan, session.model), described(plan.arms), plan.benchmarks, facts)
         display.board = Board.of(plan, folder, config.judge)
         if mirror:
             mirror.push()  # what is made from here on belongs to a run that is known there

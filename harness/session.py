@@ -24,6 +24,7 @@ from harness.progress import Display
 from harness.run_folder import RunFolder
 from harness.serving import learner, preferred_batch, serving
 from harness.storage import StorageError, write_whole, writing
+from harness.useful_replies import Place, completed
 from methods.base import ChatModel
 from methods.cards import card
 from methods.per_instance import learns_from_prompts
@@ -67,12 +68,16 @@ class Session:
         self.clean = NetworkState.of(self.model)
 
     def prepare(self) -> tuple[PlannedArm, ...]:
-        """Put the questions in order, and give the arms, with a stand-in for each method whose own check breaks.
+        """Complete the data, put the questions in order, and give the arms: a stand-in for one whose own check breaks.
 
         Raises:
             UserError: If a method refuses this model or this data.
         """
         check_model(self.plan.arms, self.model)
+        place = Place(self.folder, self.batch_size("the unmodified model"), self.display)
+        self.plan = replace(self.plan, data=completed(self.plan.data, learner(self.model), place))
+        for note in self.plan.data.notes:
+            self.display.note(f"data: {note}.")
         arms = tuple(self._checked(arm) for arm in self.plan.arms)
         self._mend("the check of a method")
         self.questions = tuple(Ordered.of(benchmark, self.model) for benchmark in self.plan.benchmarks)

@@ -222,6 +222,7 @@ def _limits(subject: Subject) -> str:
         "- A refusal is what the judge takes for one.",
         "- Whoever has weights can train such an edit away again: it is no safeguard against them.",
         f"- The licences of {markdown_text(subject.base)} and of the data '{data}' that it was fitted on go with it.",
+        *(f"- Of these data: {markdown_text(note)}." for note in known["data"].get("notes", ())),
     ]
     if dtype in VANISHES:
         lines.append(

@@ -31,7 +31,7 @@ def conditions(reading: Reading) -> dict[str, Any]:
             for name, facts in sorted(protocol["benchmarks"].items())
         },
         "generation": protocol["generation"],
-        "data": protocol.get("data"),
+        "data": {name: value for name, value in (protocol.get("data") or {}).items() if name != "notes"},
         "judge": reading.judge,
         "su_f1": protocol["su_f1"],
     }

@@ -37,6 +37,7 @@ def run_study(plan: StudyPlan, display: Display) -> Outcome:
     with RunFolder(plan.root).locked():
         evaluation = Evaluation(plan, engine, display)
         check_model((plan.arm,), evaluation.model)
+        plan = evaluation.plan  # its data complete
         protocol = plan.protocol(evaluation.model)
         _begin(plan.root, protocol, provenance(command_line(), str(evaluation.model.device)))
         trials = _trials(evaluation)

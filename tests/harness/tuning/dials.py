@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from benchmarks.base import AlignmentData, Intent, Prompt, Reply, Split
+from benchmarks.base import AlignmentData, Intent, Prompt, References, Reply, Split
 from benchmarks.errors import UserError
 from methods.base import Cost, GenerationSettings, Progress
 from methods.default import Default
 from methods.settings import Range, setting
-from tests.harness.fakes import FakeModel, prompt
+from tests.harness.fakes import FakeModel, answered, prompt
 
 
 @dataclass
@@ -106,9 +106,15 @@ def alignment() -> AlignmentData:
     """20 harmful and 20 benign dev prompts, and as many train prompts."""
 
     def prompts(split: Split, first: int) -> tuple[Prompt, ...]:
-        return tuple(prompt(first + place, intent, split) for intent in Intent for place in range(20))
+        return tuple(answered(prompt(first + place, intent, split)) for intent in Intent for place in range(20))
 
     return AlignmentData("dials", prompts(Split.TRAIN, 100), prompts(Split.DEV, 0))
+
+
+def silent() -> AlignmentData:
+    """The same, where one of the benign questions has no useful reply."""
+    whole = alignment()
+    return replace(whole, train=(*whole.train[:-1], replace(whole.train[-1], references=References())))
 
 
 def trials(folder: Path) -> list[dict[str, Any]]:
