@@ -75,8 +75,8 @@ class NeuronTune:
         "Of a response the first tokens count, for attribution and for tuning; prompts are whole.",
         "The numbers of neurons are the paper's for LLaMA3.1-8B as shares of all neurons.",
         "The inner utility step descends the utility loss (line 16 of algorithm 1 prints an ascent).",
-        "Inner gradients are clipped by their norm; the outer step is line 21's, its rate set by the first gradient and "
-        "the number of epochs (the paper names none); Adam is a setting.",
+        "Inner gradients are clipped by their norm; the outer step is line 21's, its rate set by the first gradient "
+        "and the number of epochs (the paper names none); Adam is a setting.",
         "Local and global sets share no question (the paper does not say).",
         "Meta gradients are first order; factors stay between 0 and a limit; the best epoch is chosen on dev prompts.",
     )
