@@ -184,7 +184,6 @@ def test_without_attack_selection_other_neurons_are_found(fitted: FittedNeuronTu
 @pytest.mark.parametrize("changes", [
     {"utility_attribution": "gradient_times_activation"},
     {"utility_attribution": "zero_baseline"},
-    {"safe_response": "own"},
     {"safety_loss": "margin"},
     {"utility_loss": "kl_to_unmodified"},
     {"meta_gradient": "second_order"},
