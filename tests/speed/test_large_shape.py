@@ -48,8 +48,6 @@ SHAPES: Mapping[str, Shape] = {
     "small": Shape(4, 128, 384, 4, 2, 2048, attacked=40, reply=16),
 }
 NAME = os.environ.get("EQUIPOISE_SHAPE", "small")
-PLAIN = 15
-"""Words of a question of the embedded set that is not attacked."""
 FACTOR = 3.0
 """Within which counts and cost model agree."""
 LIMIT_SECONDS = 300.0
@@ -121,14 +119,16 @@ Figures = Mapping[str, float]
 def neurontune(settings: Any, shape: Shape, samples: float) -> Figures:  # noqa: ANN401 - of each method its own
     """A layer's path runs through half of the blocks on average, there and back, for the reply's tokens alone.
 
+    Benign questions are attacked too, and the beginning of every path is a row of its own.
+
     An epoch goes through both local sets at every inner step, through a batch of each global set, and through both
     validation sets, which take no gradient.
     """
-    attacked, plain = (shape.reply / (question + shape.reply) for question in (shape.attacked, PLAIN))
-    harmful = samples - settings.utility_samples
+    reply = min(shape.reply, settings.reply_tokens)
+    replayed = reply / (shape.attacked + reply)
     rows = settings.inner_steps * settings.local_samples + settings.batch_size
     return {
-        "attribution": shape.layers * settings.path_steps * (harmful * attacked + settings.utility_samples * plain),
+        "attribution": samples * shape.layers * (settings.path_steps + 1) * replayed,
         "adaptation": settings.epochs * 2 * (2 * rows + settings.validation_samples),
     }
 
