@@ -59,7 +59,7 @@ class Cost:
     forward_equivalents: float = 0.0
     """Unit: one forward pass of one sequence through all blocks. A backward pass to the activations counts as one."""
     peak_bytes: int = 0
-    """Memory while fitting: largest allocation on an accelerator; on a CPU, growth of the resident peak."""
+    """The most memory that fitting took at any time, beyond what was held before it, the model's weights above all."""
     stages: Mapping[str, float] = field(default_factory=dict)
     """Forward equivalents by stage of the fit."""
     forward_equivalents_per_sample: float = 0.0
