@@ -9,27 +9,32 @@ if TYPE_CHECKING:
     import torch
     from transformers import PretrainedConfig
 
-PATH_POINTS = 20
-"""Sequences at once in a pass with gradients: the points of an attribution's path, by default."""
+TRAINING_TOKENS = 1024
+"""Of all rows of a pass with gradients, unless one pair alone has more: fits bound their passes so."""
 _QUANTISED = {"8bit": 1.0, "4bit": 0.6}
 """Bytes a parameter, scales included."""
-_WIDTHS, _NEURONS = 10, 4
+_WIDTHS_KEPT, _NEURONS_KEPT = 10, 4
 """Tensors of a block that a backward pass keeps: as wide as the residual stream, and as the feed-forward part."""
+_WIDTHS_AT_ONCE, _NEURONS_AT_ONCE = 6, 3
+"""Tensors that a block holds while it runs without gradients; the next block takes their room."""
+_FLOAT32 = 4
 
 
 class Memory(NamedTuple):
     """Bytes, by what takes them."""
 
     weights: int
-    cache: int
-    """Keys and values of a batch of the longest prompts with the longest replies."""
-    gradients: int
-    """Activations that a backward pass keeps."""
+    generation: int
+    """A batch of the longest prompts with the longest replies: keys and values, and the block that reads the prompts."""
+    scoring: int
+    """Logits of such replies, and their logarithms."""
+    training: int
+    """What a pass keeps for its gradients, and logits with theirs; 0 where no method takes any."""
 
     @property
     def total(self) -> int:
-        """The most at any time: a fit keeps no long cache, so the larger of the two counts."""
-        return self.weights + max(self.cache, self.gradients)
+        """The most at any time: a run does one after the other."""
+        return self.weights + max(self.generation, self.scoring, self.training)
 
 
 class Batch(NamedTuple):
@@ -42,6 +47,16 @@ class Batch(NamedTuple):
     has_gradients: bool
 
 
+class _Shape(NamedTuple):
+    """Of what flows through the blocks."""
+
+    blocks: int
+    width: int
+    neurons: int
+    pairs: int
+    """Numbers that the keys and values of one token take, of all blocks."""
+
+
 def estimate(config: "PretrainedConfig", spec: ModelSpec, dtype: "torch.dtype | str", batch: Batch) -> Memory:
     """A rough reckoning; buffers of kernels and the fragments of an allocator come on top."""
     import torch
@@ -49,16 +64,26 @@ def estimate(config: "PretrainedConfig", spec: ModelSpec, dtype: "torch.dtype | 
     text = config.get_text_config()
     own = getattr(config, "dtype", None) or torch.float32
     size = (dtype if isinstance(dtype, torch.dtype) else own).itemsize
-    heads = text.num_attention_heads
-    width = getattr(text, "head_dim", None) or text.hidden_size // heads
-    pairs = 2 * text.num_hidden_layers * (getattr(text, "num_key_value_heads", None) or heads) * width
-    neurons = getattr(text, "intermediate_size", None) or 4 * text.hidden_size
-    kept = text.num_hidden_layers * (_WIDTHS * text.hidden_size + _NEURONS * neurons)
+    shape, vocabulary = _shape(text), int(text.vocab_size)
+    logits = size + _FLOAT32 * (size != _FLOAT32)  # made in the model's type, taken in float32
+    read = logits + _FLOAT32  # with their logarithms
+    rows, length = batch.rows, batch.prompt_tokens + batch.reply_tokens
+    running = size * (_WIDTHS_AT_ONCE * shape.width + _NEURONS_AT_ONCE * shape.neurons)
+    kept = size * shape.blocks * (_WIDTHS_KEPT * shape.width + _NEURONS_KEPT * shape.neurons)
+    tuned = batch.has_gradients * max(1, TRAINING_TOKENS // max(1, length))
     return Memory(
         weights=round(parameters(config) * _QUANTISED.get(spec.quantize or "", size)),
-        cache=pairs * size * batch.rows * (batch.prompt_tokens + batch.reply_tokens),
-        gradients=batch.has_gradients * kept * size * PATH_POINTS * batch.prompt_tokens,
+        generation=rows * (size * shape.pairs * length + running * batch.prompt_tokens + read * vocabulary),
+        scoring=rows * max(running * length, read * vocabulary * batch.reply_tokens),
+        training=tuned * (kept * length + (read + logits) * vocabulary * batch.reply_tokens),
     )
+
+
+def _shape(text: "PretrainedConfig") -> _Shape:
+    heads, neurons = text.num_attention_heads, getattr(text, "intermediate_size", None)
+    width = getattr(text, "head_dim", None) or text.hidden_size // heads
+    pairs = 2 * text.num_hidden_layers * (getattr(text, "num_key_value_heads", None) or heads) * width
+    return _Shape(text.num_hidden_layers, text.hidden_size, neurons or 4 * text.hidden_size, pairs)
 
 
 def parameters(config: "PretrainedConfig") -> int:

@@ -307,9 +307,13 @@ def test_the_memory_of_an_8b_model_is_reckoned_as_by_hand() -> None:
     batch = Batch(rows=32, prompt_tokens=500, reply_tokens=500, has_gradients=True)
     found = estimate(config, ModelSpec("m"), "auto", batch)
     assert found.weights == 8_030_261_248 * 2
-    assert found.cache == 2 * 32 * 8 * 128 * 2 * 32 * 1000
-    assert found.gradients == 32 * (10 * 4096 + 4 * 14_336) * 2 * 20 * 500
-    assert found.total == found.weights + found.gradients
+    cache, reading = 2 * 32 * 8 * 128 * 2 * 32 * 1000, (6 * 4096 + 3 * 14_336) * 2 * 32 * 500
+    assert found.generation == cache + reading + 32 * 128_256 * (2 + 4 + 4)
+    assert found.scoring == 32 * 500 * 128_256 * (2 + 4 + 4)
+    kept, logits = 32 * (10 * 4096 + 4 * 14_336) * 2 * 1000, 500 * 128_256 * (2 * (2 + 4) + 4)
+    assert found.training == kept + logits
+    assert found.total == found.weights + found.scoring
+    assert estimate(config, ModelSpec("m"), "auto", batch._replace(has_gradients=False)).training == 0
     assert estimate(config, ModelSpec("m", quantize="8bit"), "auto", batch).weights == 8_030_261_248
     assert estimate(config, ModelSpec("m"), torch.float32, batch).weights == 8_030_261_248 * 4
 
