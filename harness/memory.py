@@ -1,5 +1,6 @@
 """How much memory a model will take, from its configuration alone, and how much there is."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +19,7 @@ _WIDTHS_KEPT, _NEURONS_KEPT = 10, 4
 _WIDTHS_AT_ONCE, _NEURONS_AT_ONCE = 6, 3
 """Tensors that a block holds while it runs without gradients; the next block takes their room."""
 _FLOAT32 = 4
+_GROUP = Path("/sys/fs/cgroup")
 
 
 class Memory(NamedTuple):
@@ -25,7 +27,7 @@ class Memory(NamedTuple):
 
     weights: int
     generation: int
-    """A batch of the longest prompts with the longest replies: keys and values, and the block that reads the prompts."""
+    """A batch of the longest prompts and replies: keys and values, and the block that reads the prompts."""
     scoring: int
     """Logits of such replies, and their logarithms."""
     training: int
@@ -106,13 +108,29 @@ def free_bytes(device: "torch.device", *, is_spread: bool) -> int:
     return _free_on_the_machine()
 
 
-def _free_on_the_machine() -> int:
-    """By the kernel, which counts what it could give back; without one that tells, all that is built in."""
+def machine_bytes() -> int:
+    """What is built into the machine, or the part of it that this process' control group may have."""
     import os
 
+    return min(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), _of_group("memory.max") or sys.maxsize)
+
+
+def _free_on_the_machine() -> int:
+    """By the kernel, which counts what it could give back; without one that tells, all that may be had."""
+    most, used = _of_group("memory.max"), _of_group("memory.current")
+    left = sys.maxsize if most is None or used is None else max(0, most - used)
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return min(machine_bytes(), left)
     facts = dict(line.split(":", 1) for line in lines)
-    return int(facts["MemAvailable"].split()[0]) * 1024
+    return min(int(facts["MemAvailable"].split()[0]) * 1024, left)
+
+
+def _of_group(name: str) -> int | None:
+    """A number of the control group, as a container has one; None without one, or without a limit."""
+    try:
+        text = (_GROUP / name).read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+    return int(text) if text.isdecimal() else None

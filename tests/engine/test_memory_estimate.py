@@ -1,4 +1,4 @@
-"""What is reckoned before a run against what is taken, on a small random model whose vocabulary is as large as real ones."""
+"""What is reckoned before a run against what is taken, on a small random model with a vocabulary of a real size."""
 
 from collections.abc import Callable
 from functools import cache

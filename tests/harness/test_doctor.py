@@ -200,6 +200,21 @@ def test_memory_is_held_against_what_is_free(
     assert about(lines, "memory")[0].startswith(begins)
 
 
+@pytest.mark.parametrize(
+    ("most", "used", "free"), [("1048576", "1000000", 48_576), ("1000000", "1048576", 0), ("max", "5", None)]
+)
+def test_a_container_has_no_more_memory_than_its_group(
+    most: str, used: str, free: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "memory.max").write_text(f"{most}\n")
+    (tmp_path / "memory.current").write_text(f"{used}\n")
+    whole = memory.machine_bytes()
+    monkeypatch.setattr(memory, "_GROUP", tmp_path)
+    assert memory.machine_bytes() == (whole if free is None else int(most))
+    found = memory.free_bytes(torch.device("cpu"), is_spread=False)
+    assert found > 2**20 if free is None else found == free
+
+
 def test_a_prompt_that_the_model_cannot_read_is_a_problem(
     examined: Callable[..., tuple[int, list[str]]], tmp_path: Path
 ) -> None:
