@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PretrainedConfig
 
-TRAINING_TOKENS = 1024
+TRAINING_TOKENS = 2048
 """Of all rows of a pass with gradients, unless one pair alone has more: fits bound their passes so."""
 _QUANTISED = {"8bit": 1.0, "4bit": 0.6}
 """Bytes a parameter, scales included."""
