@@ -30,6 +30,7 @@ from methods.base import ChatModel
 from methods.cards import card
 from methods.per_instance import learns_from_prompts
 from methods.unusable import unusable
+from reports.cautions import warnings_of_fit
 
 
 class Failure(NamedTuple):
@@ -153,6 +154,8 @@ class Session:
             doing = working(self.folder.root, f"fitting '{arm.label}', seed {seed}", FIT_ADVICE)
             with doing, self.display.fitting(f"{arm.label}, seed {seed}", work) as progress:
                 fit_and_save(arm.method, learner(self.model), self.plan.data, seed, artefact, progress)
+            for line in warnings_of_fit((read_facts(artefact) or {}).get("diagnostics", {})):
+                self.display.note(f"warning: {arm.label}, seed {seed}: {line}")
 
     def _working(self, doing: str, size: BatchSize) -> AbstractContextManager[None]:
         return working(self.folder.root, doing, f"Give a --batch-size below {size.value}.")

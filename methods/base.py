@@ -217,7 +217,10 @@ class Fitted(Protocol):
         """Write safetensors and JSON into `folder`, nothing executable; `load` of the method reads them back."""
 
     def diagnostics(self) -> Mapping[str, Any]:
-        """Small JSON-ready facts about the fit, for the report."""
+        """Small JSON-ready facts about the fit, for the report.
+
+        Under `warnings`, a list of sentences that the user is warned with; `losses` that rise are warned of, too.
+        """
 
 
 @runtime_checkable
