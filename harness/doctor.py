@@ -31,6 +31,7 @@ from metrics.registry import judge
 
 _BYTES_PER_TOKEN = 12
 """Of a reply on disk: its text and its token id."""
+_SHRINKING = "Passes shrink by themselves where memory is refused; where a system kills instead, give a --batch-size."
 _SPARE = 2**30
 """Bytes that should stay free."""
 
@@ -234,12 +235,17 @@ def _judged(text: str, needed: Memory, free: int) -> tuple[Level, str]:
     if needed.weights > free:
         return Level.PROBLEM, f"not enough memory: {text}. Try --dtype bfloat16, --quantize 4bit or --device-map auto."
     if needed.total > free:
-        return Level.WARNING, f"may not suffice: {text}. Batches shrink by themselves; a fit does not."
+        return Level.WARNING, f"may not suffice: {text}. {_SHRINKING}"
     return Level.OK, text
 
 
 def _told(needed: Memory) -> str:
-    parts = {"weights": needed.weights, "keys and values of a batch": needed.cache, "gradients": needed.gradients}
+    parts = {
+        "weights": needed.weights,
+        "to write a batch of replies": needed.generation,
+        "to score it": needed.scoring,
+        "for a pass with gradients": needed.training,
+    }
     return ", ".join(f"{_gib(size)} {name}" for name, size in parts.items() if size)
 
 

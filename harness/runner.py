@@ -12,6 +12,7 @@ from harness.provenance import command_line, provenance
 from harness.remote.opened import opened_to_run
 from harness.run_folder import RunFolder
 from harness.session import Session, described
+from harness.working import tell_left_behind
 from methods import registry as methods
 
 
@@ -32,6 +33,7 @@ def run(config: RunConfig, plan: Plan, display: Display) -> tuple[str, ...]:
     preflight(config, plan, display)
     folder = RunFolder(config.output, config.url)
     with opened_to_run(folder, display.note) as mirror:
+        tell_left_behind(folder.root, display.note)
         if config.cluster:
             return run_on_ray(config, plan, config.cluster, folder, display, mirror)
         session = Session(config, plan, folder, display, engine)

@@ -24,6 +24,7 @@ from harness.tuning.dev_prompts import Exchanges, estimates, judged
 from harness.tuning.plan import StudyPlan
 from harness.tuning.trial import Trial, trial_folder, write_trial
 from harness.useful_replies import Place, completed
+from harness.working import FIT_ADVICE, working
 from methods.base import ChatModel, Method
 from metrics.base import Estimate
 
@@ -73,7 +74,8 @@ class Evaluation:
             method.check(self.model, self.plan.data)
         artefact = _artefact(folder)
         if read_facts(artefact) is None:
-            with self.display.fitting(title) as progress:
+            doing = working(self.plan.root, f"fitting '{method.name}' ({title})", FIT_ADVICE)
+            with doing, self.display.fitting(title) as progress:
                 fit_and_save(method, learner(self.model), self.plan.data, self.plan.config.seed, artefact, progress)
         size = self._size(title)
         with serving(method.load(artefact), self.model) as protected:

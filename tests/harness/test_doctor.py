@@ -200,6 +200,21 @@ def test_memory_is_held_against_what_is_free(
     assert about(lines, "memory")[0].startswith(begins)
 
 
+@pytest.mark.parametrize(
+    ("most", "used", "free"), [("1048576", "1000000", 48_576), ("1000000", "1048576", 0), ("max", "5", None)]
+)
+def test_a_container_has_no_more_memory_than_its_group(
+    most: str, used: str, free: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "memory.max").write_text(f"{most}\n")
+    (tmp_path / "memory.current").write_text(f"{used}\n")
+    whole = memory.machine_bytes()
+    monkeypatch.setattr(memory, "_GROUP", tmp_path)
+    assert memory.machine_bytes() == (whole if free is None else int(most))
+    found = memory.free_bytes(torch.device("cpu"), is_spread=False)
+    assert found > 2**20 if free is None else found == free
+
+
 def test_a_prompt_that_the_model_cannot_read_is_a_problem(
     examined: Callable[..., tuple[int, list[str]]], tmp_path: Path
 ) -> None:
@@ -307,9 +322,13 @@ def test_the_memory_of_an_8b_model_is_reckoned_as_by_hand() -> None:
     batch = Batch(rows=32, prompt_tokens=500, reply_tokens=500, has_gradients=True)
     found = estimate(config, ModelSpec("m"), "auto", batch)
     assert found.weights == 8_030_261_248 * 2
-    assert found.cache == 2 * 32 * 8 * 128 * 2 * 32 * 1000
-    assert found.gradients == 32 * (10 * 4096 + 4 * 14_336) * 2 * 20 * 500
-    assert found.total == found.weights + found.gradients
+    cache, reading = 2 * 32 * 8 * 128 * 2 * 32 * 1000, (6 * 4096 + 3 * 14_336) * 2 * 32 * 500
+    assert found.generation == cache + reading + 32 * 128_256 * (2 + 4 + 4)
+    assert found.scoring == 32 * 500 * 128_256 * (2 + 4 + 4)
+    kept, logits = 32 * (10 * 4096 + 4 * 14_336) * 2 * 1000, 500 * 128_256 * (2 * (2 + 4) + 4)
+    assert found.training == kept + logits
+    assert found.total == found.weights + found.scoring
+    assert estimate(config, ModelSpec("m"), "auto", batch._replace(has_gradients=False)).training == 0
     assert estimate(config, ModelSpec("m", quantize="8bit"), "auto", batch).weights == 8_030_261_248
     assert estimate(config, ModelSpec("m"), torch.float32, batch).weights == 8_030_261_248 * 4
 

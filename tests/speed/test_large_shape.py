@@ -166,7 +166,8 @@ def test_a_fit_takes_what_the_cost_model_says(name: str) -> None:
     clock("after", 0, 0)
     expected = COST_MODEL[name](method.settings, shape, _samples(cost.stages, cost.forward_equivalents_per_sample))
     print(f"\n{name} on {subject.name}, {subject.dtype}, {subject.device}: {cost.seconds:.1f} s", end="")
-    print(f", {cost.forward_equivalents:.0f} forward equivalents, peak {cost.peak_bytes / 2**30:.2f} GiB")
+    peak = f"peak {cost.peak_bytes / 2**30:.2f} GiB beyond the weights"
+    print(f", {cost.forward_equivalents:.0f} forward equivalents, {peak}")
     for stage, counted in cost.stages.items():
         by_model = f"{expected[stage]:.0f} by the cost model" if stage in expected else "not in the cost model"
         print(f"  {stage}: {counted:.0f} forward equivalents, {by_model}")
