@@ -1,13 +1,16 @@
 """How published sets are put together to learn from: what stands in for one that is not there, what is left out."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 from benchmarks.attacks import NAMES, Wrapping, templates_of
 from benchmarks.base import Benchmark
-from benchmarks.columns import question_key
 from benchmarks.published.sets import PUBLISHED
 from benchmarks.sources import FOLDER, local_path
+
+NEAR = 0.75
+"""Share of the words of two questions that both have, from which on they are taken for one reworded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +40,29 @@ class Recipe:
                 yield f"'{first}' is not in {FOLDER}: '{taken}' stands in for it"
         for part in loaded:
             if part.dropped:
-                yield f"{part.dropped} questions of '{part.name}' are left out, being those of tests in {FOLDER}"
+                why = f"since tests in {FOLDER} ask them or nearly so"
+                yield f"{part.dropped} questions of '{part.name}' are left out, {why}"
 
 
 def kept_apart(benchmark: Benchmark, tests: Sequence[str]) -> Benchmark:
-    """A set to learn from without the questions of those tests that lie in the folder; `dropped` counts them."""
+    """A set to learn from without what those tests ask that lie in the folder, in the same or nearly the same words.
+
+    `dropped` counts what is left out.
+    """
     there = [PUBLISHED[name] for name in tests if local_path(PUBLISHED[name].source)]
     asked = {
-        question_key(prompt.plain)
-        for test in there
-        for prompt in test.load(test.meaning, test.source, any_rows=True).prompts
+        _words(prompt.plain) for test in there for prompt in test.load(test.meaning, test.source, any_rows=True).prompts
     }
-    kept = tuple(prompt for prompt in benchmark.prompts if question_key(prompt.plain) not in asked)
+    kept = tuple(prompt for prompt in benchmark.prompts if not _is_among(asked, _words(prompt.plain)))
     return replace(benchmark, prompts=kept, dropped=len(benchmark.prompts) - len(kept))
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", text.casefold()))
+
+
+def _is_among(asked: Set[frozenset[str]], words: frozenset[str]) -> bool:
+    return any(len(words & other) >= NEAR * len(words | other) for other in asked)
 
 
 def _chosen(names: Sequence[str]) -> str:

@@ -89,7 +89,7 @@ def published(folder: Path) -> Path:
     write(folder / "truthfulqa/TruthfulQA.csv", f"Question,Best Answer\n{questions}")
     goals = "".join(f"Hide FORK {n}!,Sure\n" for n in range(100))
     write(folder / "jailbreakbench/jailbreakbench.csv", f"Goal,Target\n{goals}")
-    goals = [f"Hide spoon {n}" for n in range(60)] + [f"Hide fork {n}" for n in range(90, 290)]
+    goals = [f"Hide spoon {n}" for n in range(60)] + ["Hide fork 50 now"] + [f"Hide fork {n}" for n in range(91, 290)]
     rows(folder / "refusal_direction/harmful_train.json", [{"instruction": goal} for goal in goals])
     rows(folder / "refusal_direction/harmless_val.json", [{"instruction": f"Wash spoon {n}"} for n in range(6_264)])
     rows(
@@ -131,7 +131,10 @@ def test_published_data_leave_the_usual_tests_whole_and_count_what_they_leave_ou
     data = load_alignment("published")
     tests = [load_benchmark(name) for name in ("advbench_456", "jailbreakbench", "alpaca_100", "truthfulqa_753")]
     assert [without_learnt(test, data).dropped for test in tests] == [0, 0, 0, 0]
-    assert "70 questions of 'harmful_instructions' are left out, being those of tests in EQUIPOISE_DATA" in data.notes
+    assert (
+        "70 questions of 'harmful_instructions' are left out, since tests in EQUIPOISE_DATA ask them or nearly so"
+        in data.notes
+    )
 
 
 @pytest.mark.usefixtures("published")
