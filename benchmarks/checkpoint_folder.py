@@ -12,6 +12,8 @@ _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
 _INDEX = "model.safetensors.index.json"
 _WEIGHTS = "model.safetensors"
+_DECODING = "generation_config.json"
+"""A damaged one counts as none for transformers, and the end tokens that it names are lost without a word."""
 _POINTER = b"version https://git-lfs"
 
 
@@ -24,7 +26,8 @@ def check_folder(folder: Path) -> None:
     names = sorted(path.name for path in folder.iterdir())
     if "config.json" not in names:
         raise UserError(_not_a_model(folder, names))
-    _json(folder / "config.json")
+    for name in ("config.json", *({_DECODING} & {*names})):
+        _json(folder / name)
     for name in _weights(folder, names):
         _check_header(folder / name)
     if not any(name in names for name in _TOKENIZERS):

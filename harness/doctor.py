@@ -15,6 +15,7 @@ from harness import registry
 from harness.batching import AUTOMATIC
 from harness.checkpoints import Checkpoint, check_packages, open_checkpoint
 from harness.config import RunConfig
+from harness.decoding import look_at_decoding
 from harness.devices import device_of, dtype_of
 from harness.findings import Finding, Findings, Level
 from harness.instances import check_instances
@@ -125,6 +126,7 @@ class _Surroundings:
                 self.findings.attempt("memory", lambda: self._memory(checkpoint))
             if checkpoint and facts:
                 self._context(checkpoint, facts)
+                look_at_decoding(self.config.model, checkpoint, self.findings)
         self.findings.attempt("disk", self._disk)
         if self.config.url:
             self.findings.attempt("output", partial(self._url, self.config.url))

@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.errors import UserError
 from harness.config import RunConfig
+from harness.decoding import decoding_facts
 from harness.fingerprint import template_hash, weights_hash
 from harness.plan import Plan
 from harness.provenance import here, maker
@@ -34,6 +35,7 @@ def make_protocol(config: RunConfig, plan: Plan, model: ChatModel) -> Protocol:
             "attention": config.model.attention,
             "system_prompt": config.model.system_prompt,
             "date": config.model.today.isoformat(),
+            **decoding_facts(model.network),
             "weights": weights_hash(model),
             "template": template_hash(model),
         },

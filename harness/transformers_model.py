@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from benchmarks.base import Prompt, Reply
+from harness.decoding import greedy
 from harness.prompting import Prompting
 from harness.shared_prefix import agrees, group_by_prefix, log_probabilities_after
 from methods.base import Block, ForwardState, GenerationSettings, Phase, PromptTokens, Requirements
@@ -96,7 +97,7 @@ class TransformersModel:
             pad_token_id=self.prompting.padding,
             eos_token_id=self._stop_ids,
         )
-        with self._tracked(prompts, [len(tokens.ids) for tokens in encoded], ids.shape[1]):
+        with greedy(self._network), self._tracked(prompts, [len(tokens.ids) for tokens in encoded], ids.shape[1]):
             output = self._network.generate(  # type: ignore[operator] # the base class does not declare it
                 input_ids=ids, attention_mask=mask, generation_config=config
             )
