@@ -9,10 +9,11 @@ from itertools import count
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel, PreTrainedTokenizerBase
 
 from benchmarks.base import Prompt, Reply
 from harness.decoding import greedy
+from harness.finite import FiniteLogits
 from harness.prompting import Prompting
 from harness.shared_prefix import agrees, group_by_prefix, log_probabilities_after
 from methods.base import Block, ForwardState, GenerationSettings, Phase, PromptTokens, Requirements
@@ -87,7 +88,11 @@ class TransformersModel:
 
     @torch.no_grad()
     def generate(self, prompts: Sequence[Prompt], settings: GenerationSettings) -> list[Reply]:
-        """Greedy replies, left-padded, as one batch."""
+        """Greedy replies, left-padded, as one batch.
+
+        Raises:
+            NotFiniteError: If a logit is NaN or infinite.
+        """
         started = time.monotonic()
         encoded = [self.encode(prompt) for prompt in prompts]
         ids, mask = padded([tokens.ids for tokens in encoded], self.device, "left", self._padding)
@@ -99,7 +104,10 @@ class TransformersModel:
         )
         with greedy(self._network), self._tracked(prompts, [len(tokens.ids) for tokens in encoded], ids.shape[1]):
             output = self._network.generate(  # type: ignore[operator] # the base class does not declare it
-                input_ids=ids, attention_mask=mask, generation_config=config
+                input_ids=ids,
+                attention_mask=mask,
+                generation_config=config,
+                logits_processor=LogitsProcessorList([FiniteLogits(self.name, self.dtype)]),
             )
         seconds = (time.monotonic() - started) / len(prompts)
         written = output[:, ids.shape[1] :].tolist()

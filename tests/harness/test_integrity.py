@@ -11,7 +11,8 @@ from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM, Phi3Config, Phi3ForCausalLM, PreTrainedModel
 
 from harness.conformance.families import FAMILIES, SMALL, tiny, tokenizer
-from harness.fitting import NotFiniteError, fit_and_save
+from harness.finite import NotFiniteError
+from harness.fitting import fit_and_save
 from harness.integrity import IntegrityError, NetworkState, check_untouched, unchanged
 from harness.transformers_model import TransformersModel
 from methods.artefact import Artefact
