@@ -15,6 +15,7 @@ from harness import registry
 from harness.batching import AUTOMATIC
 from harness.checkpoints import Checkpoint, check_packages, open_checkpoint
 from harness.config import RunConfig
+from harness.control_tokens import look_at_control_tokens
 from harness.decoding import look_at_decoding
 from harness.devices import device_of, dtype_of
 from harness.findings import Finding, Findings, Level
@@ -128,6 +129,9 @@ class _Surroundings:
             if checkpoint and facts:
                 self._limits(checkpoint, facts)
                 look_at_decoding(self.config.model, checkpoint, self.findings)
+                look_at_control_tokens(
+                    checkpoint.tokenizer, self._prompts(), self.config.model.control_tokens, self.findings
+                )
         self.findings.attempt("disk", self._disk)
         if self.config.url:
             self.findings.attempt("output", partial(self._url, self.config.url))
@@ -191,16 +195,21 @@ class _Surroundings:
             ]
             limits.look_at_lengths(prompting, benchmark, asked, tokens, self.findings)
 
+    def _prompts(self) -> dict[str, Sequence[Prompt]]:
+        """All that is asked or learnt from."""
+        data = self.parts.data
+        learnt = {data.name: (*data.train, *data.dev)} if data else {}
+        return {**{benchmark.name: benchmark.prompts for benchmark in self.parts.benchmarks}, **learnt}
+
     def _longest(self, checkpoint: Checkpoint) -> int:
         """Tokens of the longest prompt, by characters, of all that is asked or learnt from."""
         prompting = self._prompting(checkpoint)
-        learnt = (*self.parts.data.train, *self.parts.data.dev) if self.parts.data else ()
-        groups = [*(benchmark.prompts for benchmark in self.parts.benchmarks), learnt]
-        longest = [max(prompts, key=_characters) for prompts in groups if prompts]
+        longest = [max(prompts, key=_characters) for prompts in self._prompts().values() if prompts]
         return max((len(prompting.tokens(_text(prompt))) for prompt in longest), default=0)
 
     def _prompting(self, checkpoint: Checkpoint) -> Prompting:
-        return Prompting(checkpoint.tokenizer, self.config.model.system_prompt, self.config.model.today)
+        spec = self.config.model
+        return Prompting(checkpoint.tokenizer, spec.system_prompt, spec.today, spec.control_tokens)
 
     def _disk(self) -> None:
         replies = sum(

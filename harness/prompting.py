@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from benchmarks.base import Prompt, Reply, StopReason
+from harness.control_tokens import ESCAPED, KEPT, ControlTokens
 from harness.raw_prompts import continuation_of_raw, encode_raw
 from harness.thoughts import MARKS, left_open, without_thinking
 from methods.base import PromptTokens
@@ -30,6 +31,8 @@ class Prompting:
     system: str | None = None
     """Stands before a prompt's own system turn; None: what the template does by itself."""
     today: date = DATE
+    control_tokens: str = KEPT
+    """What becomes of special tokens that a prompt spells out: kept, or escaped to plain text."""
 
     def encode(self, prompt: Prompt, context: int | None = None) -> PromptTokens:
         """Chat template on; special tokens come from the template alone, so that none is doubled.
@@ -39,7 +42,7 @@ class Prompting:
             context: Most tokens that the model can read, to which raw prompts are cut.
         """
         if prompt.is_raw:
-            return encode_raw(self.tokenizer, prompt, context)
+            return encode_raw(self.tokenizer, prompt, context, is_plain=self.control_tokens == ESCAPED)
         conversation = self._conversation(prompt)
         ids = self._begun_once(self.render(conversation))
         without_header = self._begun_once(self.render(conversation, with_header=False))
@@ -134,14 +137,22 @@ class Prompting:
         return str(self.tokenizer.decode(kept, skip_special_tokens=not has_marks)).strip()
 
     def _conversation(self, prompt: Prompt) -> Conversation:
-        turns = [{"role": str(message.role), "content": message.content} for message in prompt.messages]
+        turns = [{"role": str(message.role), "content": self._said(message.content)} for message in prompt.messages]
         if self.system is None:
             return turns
         own = [turn["content"] for turn in turns[:1] if turn["role"] == "system"]
         text = "\n\n".join(part for part in (self.system, *own) if part)
         return [{"role": "system", "content": text}, *turns[len(own) :]]
 
+    @cached_property
+    def _controls(self) -> ControlTokens:
+        return ControlTokens(self.tokenizer)
+
+    def _said(self, text: str) -> str:
+        return self._controls.hidden(text) if self.control_tokens == ESCAPED else text
+
     def _begun_once(self, text: str) -> list[int]:
         """Some tokenizers add the beginning of text whatever they are told, and the template has written it already."""
-        ids, begin = self.tokens(text), self.tokenizer.bos_token_id
+        ids = self._controls.tokens(text) if self.control_tokens == ESCAPED else self.tokens(text)
+        begin = self.tokenizer.bos_token_id
         return ids[1:] if begin is not None and ids[:2] == [begin, begin] else ids
