@@ -248,6 +248,11 @@ class Reply:
     raw: str | None = None
     """All that was written, where `text` leaves out what the model thought before it spoke."""
 
+    @property
+    def is_cut_thought(self) -> bool:
+        """Whether the model was still thinking at the limit of its tokens, so that it said nothing."""
+        return self.stop is StopReason.LENGTH and self.raw is not None and not self.text
+
 
 BenchmarkLoader = Callable[[], Benchmark]
 AlignmentLoader = Callable[[], AlignmentData]

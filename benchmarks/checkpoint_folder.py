@@ -12,6 +12,9 @@ _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
 _INDEX = "model.safetensors.index.json"
 _WEIGHTS = "model.safetensors"
+_DECODING = "generation_config.json"
+"""A damaged one counts as none for transformers, and the end tokens that it names are lost without a word."""
+_ADAPTER = "adapter_config.json"
 _POINTER = b"version https://git-lfs"
 
 
@@ -24,7 +27,10 @@ def check_folder(folder: Path) -> None:
     names = sorted(path.name for path in folder.iterdir())
     if "config.json" not in names:
         raise UserError(_not_a_model(folder, names))
-    _json(folder / "config.json")
+    for name in ("config.json", *({_DECODING} & {*names})):
+        _json(folder / name)
+    if _ADAPTER in names:
+        raise UserError(with_adapter(f"Model folder '{folder}'"))
     for name in _weights(folder, names):
         _check_header(folder / name)
     if not any(name in names for name in _TOKENIZERS):
@@ -35,8 +41,8 @@ def check_folder(folder: Path) -> None:
 
 
 def _not_a_model(folder: Path, names: list[str]) -> str:
-    if "adapter_config.json" in names:
-        base = _json(folder / "adapter_config.json").get("base_model_name_or_path")
+    if _ADAPTER in names:
+        base = _json(folder / _ADAPTER).get("base_model_name_or_path")
         return (
             f"Model folder '{folder}' holds an adapter of '{base}', not a whole model. Merge them with peft's "
             "merge_and_unload, save_pretrained the result, and give its folder."
@@ -84,6 +90,15 @@ def pickled(whose: str, file: str) -> str:
     return (
         f"{whose} has its weights as pickle alone ({file}), which can run any code when it is read. Use a revision "
         "with safetensors, or convert it where you trust it: from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)."
+    )
+
+
+def with_adapter(whose: str) -> str:
+    """What is said of a checkpoint that transformers loads in two ways, with the package peft and without."""
+    return (
+        f"{whose} holds an adapter ({_ADAPTER}), which transformers would apply or leave out by whether peft is "
+        "installed. Merge it: peft's PeftModel.from_pretrained(MODEL, FOLDER).merge_and_unload().save_pretrained("
+        "NEW_FOLDER); or take it out of the folder."
     )
 
 

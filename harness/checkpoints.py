@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks.checkpoint_folder import check_folder
+from benchmarks.checkpoint_folder import check_folder, with_adapter
 from benchmarks.errors import UserError, unknown_name
 from harness.base import ModelSpec
 from harness.gguf_file import SUFFIX, check_gguf_packages, find_gguf
@@ -38,10 +38,13 @@ def open_checkpoint(spec: ModelSpec) -> Checkpoint:
         UserError: If it cannot be found or read, is no decoder, or its tokenizer is another model's.
     """
     from transformers import AutoConfig, AutoTokenizer
+    from transformers.utils import find_adapter_config_file
 
     where, gguf = _place(spec)
     options = {"revision": spec.revision, "trust_remote_code": spec.trust_remote_code, "gguf_file": gguf}
     with reading(spec, "configuration"):
+        if find_adapter_config_file(where, revision=spec.revision):  # on the hub
+            raise UserError(with_adapter(f"Model '{spec.name}'"))
         config = AutoConfig.from_pretrained(where, **options)
     _check_kind(spec.name, config)
     with reading(spec, "tokenizer"):

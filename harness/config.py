@@ -11,6 +11,7 @@ from harness import values
 from harness.arms import ArmSpec, make_arm, of_model, parse_arms, with_baseline
 from harness.base import ModelSpec
 from harness.cluster.base import ClusterSpec, build_cluster
+from harness.control_tokens import CONTROL_TOKENS, KEPT
 from harness.embedded.own_settings import own_settings
 from harness.models import is_embedded
 from harness.prompting import DATE
@@ -95,6 +96,7 @@ def _model(chosen: Mapping[str, Any]) -> ModelSpec:
         # An empty one is one: it silences what a template would say by itself.
         system_prompt=str(chosen["system_prompt"]) if "system_prompt" in chosen else None,
         today=values.day("date", chosen.get("date", DATE)),
+        control_tokens=values.choice("control tokens", chosen.get("control_tokens", KEPT), CONTROL_TOKENS),
     )
 
 

@@ -7,12 +7,15 @@ from typing import Any
 
 from benchmarks.errors import UserError
 from harness.config import RunConfig
+from harness.control_tokens import control_token_counts
+from harness.decoding import decoding_facts
 from harness.fingerprint import template_hash, weights_hash
 from harness.gguf_file import find_gguf, gguf_facts
 from harness.models import whereabouts
 from harness.plan import Plan
 from harness.provenance import here, maker
 from harness.registry import READERS, plain_name
+from harness.serving import learner
 from methods.base import ChatModel
 
 Protocol = dict[str, Any]
@@ -26,6 +29,8 @@ def make_protocol(config: RunConfig, plan: Plan, model: ChatModel) -> Protocol:
     The batch size is no part of it: it may shrink under way, and rows of a batch do not influence each other beyond
     floating-point rounding. The judge is, since it decides numbers; `equipoise report RUN --judge` tries another.
     """
+    asked = {benchmark.name: benchmark.prompts for benchmark in plan.benchmarks}
+    controls = control_token_counts(getattr(learner(model), "tokenizer", None), asked)
     protocol = {
         "model": {
             "name": config.model.name,
@@ -38,6 +43,8 @@ def make_protocol(config: RunConfig, plan: Plan, model: ChatModel) -> Protocol:
             "system_prompt": config.model.system_prompt,
             "date": config.model.today.isoformat(),
             "gguf": _gguf(config),
+            "control_tokens": config.model.control_tokens,
+            **decoding_facts(model.network),
             "weights": weights_hash(model),
             "template": template_hash(model),
         },
@@ -53,6 +60,7 @@ def make_protocol(config: RunConfig, plan: Plan, model: ChatModel) -> Protocol:
                 "of": plan.sizes[benchmark.name],
             }
             | ({"dropped": benchmark.dropped} if benchmark.dropped else {})
+            | ({"with_control_tokens": controls[benchmark.name]} if benchmark.name in controls else {})
             for benchmark in plan.benchmarks
         },
         "data": {"name": plan.data.name, "hash": plan.data.content_hash, "notes": list(plan.data.notes)},

@@ -42,7 +42,7 @@ class TransformersEngine:
         device = device_of(spec.device)
         options = _options(spec, device)
         checkpoint = open_checkpoint(spec)
-        prompting = Prompting(checkpoint.tokenizer, spec.system_prompt, spec.today)
+        prompting = Prompting(checkpoint.tokenizer, spec.system_prompt, spec.today, spec.control_tokens)
         check_template(spec.name, prompting)
         network = _network(spec, checkpoint, options)
         if "device_map" not in options:

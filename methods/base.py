@@ -57,8 +57,8 @@ class Cost:
 
     seconds: float = 0.0
     forward_equivalents: float = 0.0
-    """Unit: one forward pass of one sequence through all blocks and, for its reply, the output layer. A backward pass to
-    the activations counts as one."""
+    """Unit: one forward pass of one sequence through all blocks and, for its reply, the output layer. A backward pass
+    to the activations counts as one."""
     peak_bytes: int = 0
     """The most memory that fitting took at any time, beyond what was held before it, the model's weights above all."""
     stages: Mapping[str, float] = field(default_factory=dict)

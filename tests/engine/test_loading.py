@@ -181,6 +181,26 @@ def test_a_folder_of_other_things_is_no_model(tmp_path: Path) -> None:
     assert "has no config.json; it holds a, b, c, d, e, .... " in error_of(tmp_path)
 
 
+@pytest.mark.parametrize("has_peft", [True, False])
+def test_an_adapter_beside_the_weights_is_refused_whether_peft_is_installed_or_not(
+    has_peft: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "org/base"}')
+    monkeypatch.setattr(transformers.models.auto.auto_factory, "is_peft_available", lambda: has_peft)
+    assert error_of(folder) == (
+        f"Model folder '{folder}' holds an adapter (adapter_config.json), which transformers would apply or leave out "
+        "by whether peft is installed. Merge it: peft's PeftModel.from_pretrained(MODEL, FOLDER).merge_and_unload()"
+        ".save_pretrained(NEW_FOLDER); or take it out of the folder."
+    )
+
+
+def test_an_adapter_on_the_hub_is_refused_before_anything_else_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transformers.utils, "find_adapter_config_file", lambda *_, **__: "adapter_config.json")
+    assert error_of("org/m").startswith(
+        "Model 'org/m' holds an adapter (adapter_config.json), which transformers would "
+    )
+
+
 def test_an_adapter_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "org/base"}')
     assert error_of(tmp_path) == (

@@ -214,7 +214,7 @@ def test_a_file_says_how_the_model_is_loaded_and_asked(tmp_path: Path) -> None:
     path = written(
         tmp_path,
         "model: {name: org/chat, device_map: auto, quantize: 4bit, attention: eager, trust_remote_code: true}\n"
-        "system_prompt: Be kind.\ndate: 2025-01-02\nbenchmarks: alpaca_100\n",
+        "system_prompt: Be kind.\ndate: 2025-01-02\ncontrol_tokens: escaped\nbenchmarks: alpaca_100\n",
     )
     assert build_config(read_config_file(path)).model == ModelSpec(
         "org/chat",
@@ -224,6 +224,7 @@ def test_a_file_says_how_the_model_is_loaded_and_asked(tmp_path: Path) -> None:
         trust_remote_code=True,
         system_prompt="Be kind.",
         today=date(2025, 1, 2),
+        control_tokens="escaped",
     )
 
 

@@ -16,6 +16,8 @@ from harness.base import ModelSpec
 from harness.conformance.families import FAMILIES, SMALL, tiny
 from harness.findings import Finding, Level, table
 from harness.memory import Batch, estimate, parameters
+from harness.transformers_engine import TransformersEngine
+from methods.base import GenerationSettings
 from tests.engine.chat_templates import GEMMA, LLAMA, PHI3, Shape, tokenizer_of
 from tests.harness.fakes import FakeModel
 
@@ -224,26 +226,69 @@ def test_a_prompt_that_the_model_cannot_read_is_a_problem(
     code, lines = examined("--model", folder, "--benchmarks", table)
     assert code == 2
     (line,) = about(lines, "context")
-    assert line.startswith("problem context Prompt 'long' of benchmark 'long' has ")
-    assert line.endswith(f" tokens; model '{folder}' reads 512 at most. Leave it out, or take a model that reads more.")
+    assert re.fullmatch(
+        rf"problem context 1 of 2 prompts of benchmark 'long' are longer than the 512 tokens that model '{folder}' "
+        r"reads; 'long' has [\d,]+. Leave them out, or take a model that reads more.",
+        line,
+    )
 
 
 def test_replies_that_may_grow_longer_than_the_model_reads_are_a_warning(
     examined: Callable[..., tuple[int, list[str]]], tmp_path: Path
 ) -> None:
     folder = saved(tmp_path / "model", PHI3)
-    (tmp_path / "a.csv").write_text("prompt\nzebra\n")
+    (tmp_path / "a.csv").write_text("prompt\nzebra\nWhy is a zebra striped?\n")
     table = f"file:{tmp_path}/a.csv[intent=benign]"
     code, lines = examined("--model", folder, "--benchmarks", table)
     assert code == 0
     (line,) = about(lines, "context")
     found = re.fullmatch(
-        rf"warning context the longest prompt of 'a' has (\d+) tokens, and model '{folder}' reads 512 with the reply. "
+        r"warning context 2 of 2 prompts of 'a' leave no room for 512 tokens of a reply: the longest has (\d+), and "
+        rf"model '{folder}' reads 512 with the reply. "
         r"Give --max-new-tokens (\d+) or less.",
         line,
     )
     assert found and int(found[1]) + int(found[2]) == 512
     assert about(examined("--model", folder, "--benchmarks", table, "--max-new-tokens", found[2])[1], "context") == []
+
+
+def test_a_padding_token_beyond_the_embedding_is_told_and_replaced(
+    examined: Callable[..., tuple[int, list[str]]], tmp_path: Path
+) -> None:
+    words = tokenizer_of(PHI3)
+    rows = len(words)
+    words.add_special_tokens({"pad_token": "[PAD]"})
+    FAMILIES["llama"](rows, SMALL).save_pretrained(tmp_path / "model")
+    words.save_pretrained(tmp_path / "model")
+    folder = str(tmp_path / "model")
+    code, lines = examined("--model", folder)
+    assert (code, about(lines, "padding")) == (
+        0,
+        [
+            f"warning padding the tokenizer pads with id {rows:,}, but the embedding of model '{folder}' has {rows:,} "
+            "rows; rows of a batch are filled with 0"
+        ],
+    )
+    model = TransformersEngine().load(ModelSpec(folder, device="cpu"))
+    asked = benchmark_registry.load_benchmark("bad").prompts
+    together = model.generate(asked[:2], GenerationSettings(3))
+    alone = model.generate(asked[:1], GenerationSettings(3))
+    assert together[0].token_ids == alone[0].token_ids
+
+
+def test_a_template_that_writes_a_token_beyond_the_embedding_is_a_problem(
+    examined: Callable[..., tuple[int, list[str]]], tmp_path: Path
+) -> None:
+    words = tokenizer_of(PHI3)
+    rows = len(words) - 1
+    FAMILIES["llama"](rows, SMALL).save_pretrained(tmp_path / "model")
+    words.save_pretrained(tmp_path / "model")
+    code, lines = examined("--model", str(tmp_path / "model"))
+    assert code == 2
+    assert about(lines, "template")[1:] == [
+        f"problem template The chat template writes '<|over|>' (id {rows:,}), but the embedding of model "
+        f"'{tmp_path}/model' has {rows:,} rows. Give the tokenizer that the model was trained with."
+    ]
 
 
 def test_an_output_below_a_file_is_a_problem(examined: Callable[..., tuple[int, list[str]]], tmp_path: Path) -> None:

@@ -208,7 +208,7 @@ def test_nan_in_log_probabilities_fails_the_arm(benchmark: str, run_fakes: Run, 
     assert run_fakes("--methods", "default", "--benchmarks", benchmark) == 1
     first_line = (folder / "failures/default.txt").read_text().splitlines()[0]
     assert first_line.startswith("NotFiniteError: A log-probability of the reply to '")
-    assert first_line.endswith("' is nan.")
+    assert first_line.endswith("' is nan in float32. The weights are damaged, or the arm broke the model.")
 
 
 def test_a_method_that_answers_other_questions_fails(run_fakes: Run, folder: Path, model: FakeModel) -> None:
