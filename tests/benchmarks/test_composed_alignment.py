@@ -8,7 +8,7 @@ from benchmarks.base import Intent, Split
 from benchmarks.errors import UserError
 from benchmarks.leakage import shared_templates, without_learnt
 from benchmarks.refusals import REFUSALS, refusal_to
-from benchmarks.registry import load_alignment, load_benchmark
+from benchmarks.registry import COMPOSED, load_alignment, load_benchmark
 from benchmarks.withholding import WithheldError, withheld
 
 
@@ -165,6 +165,28 @@ def test_harmful_instructions_that_are_not_there_are_stood_in_for_by_harmbench(p
     data = load_alignment("published")
     assert "'harmful_instructions' is not in EQUIPOISE_DATA: 'harmbench_anchors' stands in for it" in data.notes
     assert len({prompt.plain for prompt in (*data.harmful(), *data.harmful(Split.DEV))}) == 164
+
+
+@pytest.mark.usefixtures("no_folder")
+def test_without_a_folder_published_data_are_what_the_hub_has() -> None:
+    sets = ("advbench_anchors", "harmbench_anchors", "truthfulqa_anchors", "alpaca_anchors")
+    assert COMPOSED["published"].chosen == sets
+    with pytest.raises(UserError) as told:
+        load_alignment("harmful_instructions")
+    assert str(told.value) == (
+        "Refusal Direction is not on the hub. Take it from https://github.com/andyrdt/refusal_direction/tree/main/"
+        "dataset/splits and put refusal_direction/harmful_train.json into a folder and set EQUIPOISE_DATA to it."
+    )
+
+
+@pytest.mark.usefixtures("published")
+def test_templates_that_are_not_in_the_folder_are_told_with_those_that_need_no_file() -> None:
+    with pytest.raises(UserError) as told:
+        load_alignment("published[attack=gptfuzz]")
+    assert str(told.value) == (
+        "The templates 'gptfuzz' are not in EQUIPOISE_DATA. Put templates/gptfuzz_templates.csv into a folder and set "
+        "EQUIPOISE_DATA to it, or take 'disguises', which need no file."
+    )
 
 
 @pytest.mark.usefixtures("published")

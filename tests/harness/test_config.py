@@ -120,6 +120,7 @@ def test_paths_and_variables_of_a_file_are_resolved(tmp_path: Path, monkeypatch:
             "data: 'file:a.csv[intent=harmful]+file:b.csv[intent=benign]'",
             {"data": "file:{folder}/a.csv[intent=harmful]+file:{folder}/b.csv[intent=benign]"},
         ),
+        ("data: 'published[attack=gptfuzz]'", {"data": "published[attack=gptfuzz]"}),
         ("data: 'published[attack=$PLACE/t.csv]'", {"data": "published[attack={folder}/there/t.csv]"}),
         (
             "{judge: sub/own.py:Judge, engine: own.py:Engine}",

@@ -14,6 +14,9 @@ from benchmarks.base import AlignmentData, Attack, Intent, Message, Prompt, Repl
 from harness import registry as harness_registry
 from harness.cluster.worker import Worker
 from harness.config import build_config
+from harness.findings import Level
+from harness.run_folder import RunFolder
+from harness.verify.command import verify
 from methods import registry as method_registry
 from methods.base import GenerationSettings
 from tests.harness import fakes
@@ -134,6 +137,18 @@ def test_a_command_with_another_model_neither_takes_nor_spoils_them(
     assert run() == 2
     assert "made under another protocol" in capfd.readouterr().err
     assert kept.read_bytes() == before
+
+
+def test_an_edited_reply_is_found_and_named(run: Run, tmp_path: Path) -> None:
+    assert run() == 0
+    (kept,) = (tmp_path / "run/useful_replies").iterdir()
+    found = {line.subject: line for line in verify(RunFolder(tmp_path / "run"))}
+    assert (found["useful replies"].level, found["useful replies"].text) == (Level.OK, "1 as they were written")
+    kept.write_text(kept.read_text().replace("You do it so.", "You do it not."))
+    problems = [line.text for line in verify(RunFolder(tmp_path / "run")) if line.level is Level.PROBLEM]
+    assert len(problems) == 1
+    assert problems[0].startswith(f"useful_replies/{kept.name}, line ")
+    assert problems[0].endswith(": torn or edited")
 
 
 def test_workers_take_the_replies_of_the_first_one(run: Run, talker: FakeModel, tmp_path: Path) -> None:

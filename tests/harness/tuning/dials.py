@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from benchmarks.base import AlignmentData, Intent, Prompt, References, Reply, Split
+from benchmarks.base import AlignmentData, Intent, Prompt, Reply, Split
 from benchmarks.errors import UserError
 from methods.base import Cost, GenerationSettings, Progress
 from methods.default import Default
@@ -112,9 +112,9 @@ def alignment() -> AlignmentData:
 
 
 def silent() -> AlignmentData:
-    """The same, where one of the benign questions has no useful reply."""
-    whole = alignment()
-    return replace(whole, train=(*whole.train[:-1], replace(whole.train[-1], references=References())))
+    """The same, and a benign question without a useful reply."""
+    whole, lacking = alignment(), prompt(1, Intent.BENIGN, Split.TRAIN)
+    return replace(whole, train=(*whole.train, replace(lacking, id="lacking", question_id="lacking")))
 
 
 def trials(folder: Path) -> list[dict[str, Any]]:
