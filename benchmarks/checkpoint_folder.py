@@ -14,6 +14,8 @@ _INDEX = "model.safetensors.index.json"
 _WEIGHTS = "model.safetensors"
 _DECODING = "generation_config.json"
 """A damaged one counts as none for transformers, and the end tokens that it names are lost without a word."""
+_PARTS = (".incomplete", ".part", ".crdownload", ".aria2")
+"""Ends of the names that programs give to a file while they download it."""
 _ADAPTER = "adapter_config.json"
 _POINTER = b"version https://git-lfs"
 
@@ -56,8 +58,7 @@ def _weights(folder: Path, names: list[str]) -> list[str]:
     if _WEIGHTS in names:
         return [_WEIGHTS]
     if _INDEX not in names:
-        pickles = [name for name in names if name.endswith(_PICKLES)]
-        raise UserError(pickled(f"Model folder '{folder}'", pickles[0]) if pickles else _no_weights(folder))
+        raise UserError(_no_weights(folder, names))
     places = _json(folder / _INDEX).get("weight_map")
     shards = sorted({str(shard) for shard in places.values()}) if isinstance(places, dict) else []
     if not shards:
@@ -73,6 +74,8 @@ def _weights(folder: Path, names: list[str]) -> list[str]:
 
 def _check_header(path: Path) -> None:
     """Refuse a file that ends before its last tensor does. Tensors are not read."""
+    if not path.exists():
+        raise UserError(f"'{path}' is a link to a file that is not there: a download was not finished. Repeat it.")
     try:
         with path.open("rb") as file:
             is_pointer = file.read(len(_POINTER)) == _POINTER
@@ -102,8 +105,29 @@ def with_adapter(whose: str) -> str:
     )
 
 
-def _no_weights(folder: Path) -> str:
-    return f"Model folder '{folder}' has a config.json but no weights (model.safetensors). Copy or download it again."
+def unfinished(folder: Path) -> str:
+    """The name of what a download into a folder left behind, or into the hub's cache around it; empty if nothing."""
+    if folder.joinpath(_WEIGHTS).is_symlink() and not folder.joinpath(_WEIGHTS).exists():
+        return f"{_WEIGHTS}, a link to a file that is not there"
+    places = [folder, folder / ".cache" / "huggingface" / "download"]
+    places += [folder.parent.parent / "blobs"] if folder.parent.name == "snapshots" else []
+    parts = [path.name for place in places if place.is_dir() for path in sorted(place.iterdir())]
+    return next((name for name in parts if name.endswith(_PARTS)), "")
+
+
+def has_pickles(folder: Path) -> bool:
+    """Whether weights lie there that could run code."""
+    return any(path.name.endswith(_PICKLES) for path in folder.iterdir())
+
+
+def _no_weights(folder: Path, names: list[str]) -> str:
+    whose, part = f"Model folder '{folder}'", unfinished(folder)
+    pickles = [name for name in names if name.endswith(_PICKLES)]
+    if part:
+        return f"{whose} holds an unfinished download ({part}). Download it again."
+    if pickles:
+        return pickled(whose, pickles[0])
+    return f"{whose} has a config.json but no weights (model.safetensors). Copy or download it again."
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -222,6 +222,55 @@ def test_weights_as_pickle_alone_are_refused_unread(folder: Path) -> None:
     )
 
 
+def test_a_download_that_was_not_finished_is_not_called_pickle_alone(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.unlink()
+    (folder / "pytorch_model.bin").write_bytes(b"never read")
+    weights.symlink_to("gone")
+    assert error_of(folder) == (
+        f"'{weights}' is a link to a file that is not there: a download was not finished. Repeat it."
+    )
+    weights.unlink()
+    (folder / "model.safetensors.incomplete").touch()
+    told = f"Model folder '{folder}' holds an unfinished download"
+    assert error_of(folder) == f"{told} (model.safetensors.incomplete). Download it again."
+    (folder / "model.safetensors.incomplete").unlink()
+    (folder / ".cache" / "huggingface" / "download").mkdir(parents=True)
+    (folder / ".cache" / "huggingface" / "download" / "x.incomplete").touch()
+    assert error_of(folder) == f"{told} (x.incomplete). Download it again."
+
+
+@pytest.fixture
+def cached(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The hub's cache of `org/m`, all there but the weights; gives the folder of its commit."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(transformers.utils.hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    repository, commit = tmp_path / "models--org--m", "a" * 40
+    without = shutil.ignore_patterns("*.safetensors")
+    shutil.copytree(saved, repository / "snapshots" / commit, ignore=without)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    (repository / "blobs").mkdir()
+    return repository / "snapshots" / commit
+
+
+def test_a_cache_without_the_weights_is_not_called_pickle_alone(cached: Path) -> None:
+    assert error_of("org/m") == (
+        "Model 'org/m' lies in the cache without its weights, and HF_HUB_OFFLINE forbids to ask the hub. Unset it, or "
+        "give a folder."
+    )
+    (cached.parent.parent / "blobs" / "abc.incomplete").touch()
+    told = "Model 'org/m' lies in the cache as an unfinished download"
+    assert error_of("org/m") == f"{told} (abc.incomplete). Repeat it: hf download org/m."
+    (cached / "model.safetensors").symlink_to("../../blobs/abc")
+    assert error_of("org/m").startswith(f"{told} (model.safetensors, a link to a file that is not there).")
+
+
+def test_a_cache_with_pickles_in_place_of_safetensors_is_pickle_alone(cached: Path) -> None:
+    (cached / "pytorch_model.bin").write_bytes(b"never read")
+    assert error_of("org/m").startswith("Model 'org/m' has its weights as pickle alone (no safetensors there), ")
+
+
 def test_a_folder_without_a_tokenizer_is_told(folder: Path) -> None:
     for path in folder.glob("tokenizer*"):
         path.unlink()
