@@ -57,8 +57,8 @@ class Cost:
 
     seconds: float = 0.0
     forward_equivalents: float = 0.0
-    """Unit: one forward pass of one sequence through all blocks and, for its reply, the output layer. A backward pass to
-    the activations counts as one."""
+    """Unit: one forward pass of one sequence through all blocks and, for its reply, the output layer. A backward pass
+    to the activations counts as one."""
     peak_bytes: int = 0
     """Memory while fitting: largest allocation on an accelerator; on a CPU, growth of the resident peak."""
     stages: Mapping[str, float] = field(default_factory=dict)
