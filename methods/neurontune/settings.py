@@ -78,7 +78,12 @@ class NeuronTuneSettings:
         source="the denominators of equation 4, and IRCAN's code; standard integrated gradients otherwise",
     )
     path_steps: int = setting(
-        20, "A5: points on the path.", source="20 in IRCAN and knowledge neurons", unit="points", low=1
+        5,
+        "A5: points on the path; where they miss completeness, a layer gets more. Other paths than layer by layer, and "
+        "A4's weights, have no such check: give them 20.",
+        source="our choice: 20 in IRCAN and knowledge neurons, which do not check completeness; same ranks with both",
+        unit="points",
+        low=1,
     )
     path_rule: str = setting(
         "midpoint",
@@ -213,11 +218,11 @@ class NeuronTuneSettings:
         low=0,
     )
     joint_weight: float = setting(0.5, "B8: lambda of line 20, the weight of safety.", source=OURS, low=0, high=1)
-    epochs: int = setting(20, "B8: E of line 7.", source=OURS, low=0)
+    epochs: int = setting(10, "B8: E of line 7; the rate of a gradient step falls with it.", source=OURS, low=0)
     inner_steps: int = setting(3, "B8: K of line 10.", source=OURS, low=0)
     batch_size: int = setting(8, "B8: prompts in each of B_s and B_u.", source=OURS, unit="prompts", low=1)
     local_samples: int = setting(
-        16,
+        8,
         "B9: prompts in each local set: attacks of the selected strategies, benign ones.",
         source=OURS,
         unit="prompts",

@@ -189,7 +189,7 @@ def test_nothing_is_refined_where_completeness_does_not_hold() -> None:
 def test_all_layers_together_are_complete() -> None:
     model = tiny()
     attacked, plain = attacked_and_plain(model)
-    settings = NeuronTuneSettings(path="all_layers_joint")
+    settings = NeuronTuneSettings(path="all_layers_joint", path_steps=20)
     found = attribute(model, contrast_case(model, attacked, plain, settings.position), settings)
     assert float(found.scores.sum()) == pytest.approx(float(found.change.sum()), rel=0.02)
     layerwise = attribute(model, contrast_case(model, attacked, plain, settings.position), NeuronTuneSettings())
@@ -236,7 +236,7 @@ def test_one_neuron_at_a_time_leaves_the_others_at_their_attacked_value() -> Non
     model = tiny()
     attacked, plain = attacked_and_plain(model, SHORT)
     case = contrast_case(model, attacked, plain, "last_prompt_token")
-    found = attribute(model, case, NeuronTuneSettings(path="single_neuron"))
+    found = attribute(model, case, NeuronTuneSettings(path="single_neuron", path_steps=20))
     where = span(attacked, 1, "last_prompt_token")
     end = clean_activations(model, attacked, where)
     begin = clean_activations(model, plain, span(plain, 1, "last_prompt_token"))
