@@ -31,6 +31,7 @@ LOSSES = {
 }
 CHOICES = {
     "area_under_curve_by_layer": "area under the curve",
+    "margin_by_layer": "margin",
     "distance_by_layer": "distance",
     "bypass": "refusal left when ablated",
     "induce": "refusal when added",

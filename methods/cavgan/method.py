@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks.base import AlignmentData
+from benchmarks.base import AlignmentData, Prompt
 from benchmarks.errors import UserError
 from methods.artefact import Artefact
 from methods.base import ChatModel, Cost, Fidelity, Fitted, Progress, Requirements
-from methods.cavgan.questions import Questions, check_data, draw_questions
+from methods.cavgan.questions import Questions, check_data, draw_questions, shares_by_source, sources
 from methods.cavgan.settings import CavganSettings
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from methods.cavgan.answering import Detector
-    from methods.cavgan.training import Trained
+    from methods.cavgan.validation import Trained
     from methods.metering import Meter
 
 
@@ -72,7 +72,10 @@ class Cavgan:
         "A perturbation is at most a tenth as long as the state (the paper bounds it and leaves the bound open).",
         "The networks learn from states of the chat template's prompts, each read once (a third party's code trains "
         "on raw text and at every step of a generation).",
-        "The epoch with the best balanced accuracy on dev questions is kept, at the layer with the best AUROC on them.",
+        "The epoch with the best balanced accuracy on dev questions is kept, at the layer with the best AUROC on them; "
+        "of equal layers the one with the widest margin. Where benign train questions are of several sources, detectors "
+        "that lack one source in turn choose both, by the source that is told apart worst; the one that serves has learnt "
+        "from all.",
         "The question is checked before the reply is written, which gives the replies that starting anew gives.",
     )
     needs: ClassVar[Requirements] = Requirements(activations=True)
@@ -103,19 +106,23 @@ class Cavgan:
 
         from methods.cavgan.answering import Detector
         from methods.cavgan.training import probabilities
+        from methods.cavgan.validation import best_layer
         from methods.metering import Meter
 
         meter = Meter()
         questions = draw_questions(data, self.settings, random.Random(seed))
         states = self._read(model, questions, meter, progress)
-        trained = self._train(states, seed, model, progress)
-        layer = max(trained, key=lambda layer: trained[layer].best.area_under_curve)
-        best = trained[layer].best
+        found = self._train(questions, states, seed, model, progress)
+        layer = best_layer(found)
+        best = found[layer].best
         flagged = [(probabilities(best.discriminator, group[:, layer - 1]) > best.threshold) for group in states[2:]]
+        malicious, benign = (
+            shares_by_source(prompts, marks.tolist()) for prompts, marks in zip(questions[2:], flagged, strict=True)
+        )
         facts = {
-            **_describe(layer, trained),
-            "flagged_share_of_malicious_dev_questions": round(flagged[0].double().mean().item(), 4),
-            "flagged_share_of_benign_dev_questions": round(flagged[1].double().mean().item(), 4),
+            **_describe(layer, found, sources(questions.train_benign)),
+            "flagged_share_of_malicious_dev_questions": malicious,
+            "flagged_share_of_benign_dev_questions": benign,
         }
         cost = self._per_reply(meter.cost(), model, questions, torch.cat(flagged).tolist())
         detector = Detector(best.discriminator, layer, self.settings.site)
@@ -150,20 +157,30 @@ class Cavgan:
         return states
 
     def _train(
-        self, states: Sequence["Float[Tensor, 'question layer width']"], seed: int, model: ChatModel, progress: Progress
+        self,
+        questions: Questions,
+        states: Sequence["Float[Tensor, 'question layer width']"],
+        seed: int,
+        model: ChatModel,
+        progress: Progress,
     ) -> dict[int, "Trained"]:
         """A detector for every layer that is tried, lowest first."""
-        from methods.cavgan.training import Material, States, train
+        from methods.cavgan.validation import Groups, trained
 
         layers = [self.settings.layer] if self.settings.layer else candidate_layers(len(model.blocks))
-        trained: dict[int, Trained] = {}
+        kinds = [_rows_by_source(prompts) for prompts in (questions.train_benign, questions.dev_benign)]
+        found: dict[int, Trained] = {}
         for number, layer in enumerate(layers):
             progress("training detectors", number, len(layers))
-            groups = [group[:, layer - 1] for group in states]
-            material = Material(States(*groups[:2]), States(*groups[2:]))
-            trained[layer] = train(material, self.settings, seed, model.device)
+            here = [group[:, layer - 1] for group in states]
+            benign = [
+                {name: group[rows] for name, rows in kind.items()}
+                for group, kind in zip((here[1], here[3]), kinds, strict=True)
+            ]
+            groups = Groups(here[0], benign[0], here[2], benign[1])
+            found[layer] = trained(groups, self.settings, seed, model.device)
         progress("training detectors", len(layers), len(layers))
-        return trained
+        return found
 
     def _per_reply(self, cost: Cost, model: ChatModel, questions: Questions, flagged: Sequence[bool]) -> Cost:
         """The cost, with what a reply to a dev question takes more: the check, and the instruction where flagged."""
@@ -189,15 +206,21 @@ def candidate_layers(depth: int) -> list[int]:
     return list(range(lowest, max(lowest, 9 * depth // 10) + 1))
 
 
-def _describe(layer: int, trained: Mapping[int, "Trained"]) -> dict[str, Any]:
+def _rows_by_source(prompts: Sequence[Prompt]) -> dict[str, list[int]]:
+    return {name: [row for row, one in enumerate(prompts) if one.source == name] for name in sources(prompts)}
+
+
+def _describe(layer: int, found: Mapping[int, "Trained"], learnt: Sequence[str]) -> dict[str, Any]:
     """Facts for the report; lists run over epochs."""
-    chosen = trained[layer]
+    chosen = found[layer]
     return {
         "layer": layer,
-        "area_under_curve_by_layer": {str(key): round(one.best.area_under_curve, 4) for key, one in trained.items()},
-        "epoch": chosen.best.number,
+        "area_under_curve_by_layer": {str(key): round(one.verdict.area_under_curve, 4) for key, one in found.items()},
+        "margin_by_layer": {str(key): round(one.verdict.margin, 4) for key, one in found.items()},
+        "epoch": chosen.number,
         "threshold": chosen.best.threshold,
-        "dev_balanced_accuracy": [round(accuracy, 4) for accuracy in chosen.accuracies],
-        "discriminator_loss": [round(losses.discriminator, 5) for losses in chosen.losses],
-        "generator_loss": [round(losses.generator, 5) for losses in chosen.losses],
+        "benign_sources_held_out_in_turn": list(learnt) if len(learnt) > 1 else [],
+        "dev_balanced_accuracy": [round(one.accuracy, 4) for one in chosen.verdicts],
+        "discriminator_loss": [round(epoch.losses.discriminator, 5) for epoch in chosen.epochs],
+        "generator_loss": [round(epoch.losses.generator, 5) for epoch in chosen.epochs],
     }

@@ -47,6 +47,13 @@ class CavganSettings:
         unit="blocks",
         low=0,
     )
+    labels: str = setting(
+        "given",
+        "Whether the networks learn from the questions' labels as given or, as a control, from labels `shuffled` by the "
+        "seed. What is chosen on dev questions is chosen by true labels either way.",
+        source="the control is ours",
+        choices=("given", "shuffled"),
+    )
     epochs: int = setting(
         10,
         "Passes over the questions; the best one by dev questions is kept.",

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from methods.cavgan.networks import Discriminator, Generator
-from methods.cavgan.separation import area_under_curve, balanced_accuracy, best_threshold
+from methods.cavgan.separation import area_under_curve, balanced_accuracy, best_threshold, margin
 from methods.cavgan.settings import CavganSettings
 
 
@@ -22,11 +22,19 @@ class States(NamedTuple):
     benign: Float[Tensor, "other_question width"]
 
 
+class Judged(NamedTuple):
+    """Hidden states at one layer that a detector is judged on."""
+
+    malicious: Float[Tensor, "question width"]
+    benign: Mapping[str, Float[Tensor, "_ width"]]
+    """By kind; the kind that is told apart worst counts."""
+
+
 class Material(NamedTuple):
     """What to learn from, and what to be judged on."""
 
     train: States
-    dev: States
+    dev: Judged
 
 
 class Losses(NamedTuple):
@@ -36,28 +44,27 @@ class Losses(NamedTuple):
     generator: float
 
 
+class Verdict(NamedTuple):
+    """How well a detector tells malicious from benign questions, of the kind of benign ones that is hardest for it."""
+
+    area_under_curve: float
+    accuracy: float
+    """Balanced accuracy at the threshold."""
+    margin: float
+    """How far the log-odds of both classes are apart, in standard deviations."""
+
+
 class Epoch(NamedTuple):
     """The discriminator after one epoch, on the CPU, judged on dev questions."""
 
-    number: int
-    """Counted from 1."""
     discriminator: Discriminator
     threshold: float
-    accuracy: float
-    """Balanced accuracy at that threshold."""
-    area_under_curve: float
+    verdict: Verdict
+    losses: Losses
 
 
-class Trained(NamedTuple):
-    """The epoch that is kept, and how training went."""
-
-    best: Epoch
-    accuracies: list[float]
-    losses: list[Losses]
-
-
-def train(material: Material, settings: CavganSettings, seed: int, device: torch.device) -> Trained:
-    """Train both networks and keep the epoch with the best balanced accuracy on dev questions; of equals the latest.
+def train(material: Material, settings: CavganSettings, seed: int, device: torch.device) -> list[Epoch]:
+    """Train both networks, and judge the discriminator after every epoch.
 
     Random numbers come from generators of its own, so those of the process are left alone.
 
@@ -65,21 +72,23 @@ def train(material: Material, settings: CavganSettings, seed: int, device: torch
         ArithmeticError: If a loss is not a finite number, naming the epoch.
     """
     dealer = torch.Generator().manual_seed(seed)
-    adversaries = _Adversaries(material.train.malicious.shape[1], settings, seed, device)
-    best: Epoch | None = None
-    accuracies: list[float] = []
-    losses: list[Losses] = []
+    states = dealt(material.train, dealer) if settings.labels == "shuffled" else material.train
+    adversaries = _Adversaries(states.malicious.shape[1], settings, seed, device)
+    epochs: list[Epoch] = []
     for number in range(1, settings.epochs + 1):
-        losses.append(adversaries.run_epoch(material.train, dealer))
-        if not all(math.isfinite(loss) for loss in losses[-1]):
-            raise ArithmeticError(f"the losses of CAVGAN became {tuple(losses[-1])} in epoch {number}")
-        epoch = _judge(number, copy.deepcopy(adversaries.discriminator).cpu(), material.dev, settings)
-        accuracies.append(epoch.accuracy)
-        # Of equals the latest: it has seen the most disguises.
-        if best is None or epoch.accuracy >= best.accuracy:
-            best = epoch
-    assert best is not None  # settings allow no fewer than one epoch
-    return Trained(best, accuracies, losses)
+        losses = adversaries.run_epoch(states, dealer)
+        if not all(math.isfinite(loss) for loss in losses):
+            raise ArithmeticError(f"the losses of CAVGAN became {tuple(losses)} in epoch {number}")
+        epochs.append(_judge(copy.deepcopy(adversaries.discriminator).cpu(), material.dev, settings, losses))
+    return epochs
+
+
+def dealt(states: States, dealer: torch.Generator) -> States:
+    """As many states of either class, drawn by lot from both: the control of the labels."""
+    pooled = torch.cat(states)
+    order = torch.randperm(len(pooled), generator=dealer)
+    count = len(states.malicious)
+    return States(pooled[order[:count]], pooled[order[count:]])
 
 
 def discriminator_loss(
@@ -103,19 +112,30 @@ def generator_loss(discriminator: Discriminator, disguised: Float[Tensor, "disgu
     return binary_cross_entropy_with_logits(logits, torch.zeros_like(logits))
 
 
-@torch.no_grad()
 def probabilities(discriminator: Discriminator, states: Float[Tensor, "row width"]) -> Float[Tensor, " row"]:
     """P(malicious), in double precision, where sure answers stay apart."""
+    return log_odds(discriminator, states).sigmoid()
+
+
+@torch.no_grad()
+def log_odds(discriminator: Discriminator, states: Float[Tensor, "row width"]) -> Float[Tensor, " row"]:
+    """Of P(malicious), in double precision."""
     logits: Tensor = discriminator(states)
-    return logits.double().sigmoid()
+    return logits.double()
 
 
-def _judge(number: int, discriminator: Discriminator, dev: States, settings: CavganSettings) -> Epoch:
-    malicious, benign = (probabilities(discriminator, states) for states in dev)
+def _judge(discriminator: Discriminator, dev: Judged, settings: CavganSettings, losses: Losses) -> Epoch:
+    malicious = log_odds(discriminator, dev.malicious)
+    kinds = [log_odds(discriminator, states) for states in dev.benign.values()]
+    chances = [odds.sigmoid() for odds in kinds]
     is_fixed = settings.threshold_rule == "fixed"
-    threshold = settings.threshold if is_fixed else best_threshold(malicious, benign)
-    accuracy = balanced_accuracy(malicious, benign, threshold)
-    return Epoch(number, discriminator, threshold, accuracy, area_under_curve(malicious, benign))
+    threshold = settings.threshold if is_fixed else best_threshold(malicious.sigmoid(), *chances)
+    verdict = Verdict(
+        min(area_under_curve(malicious, benign) for benign in kinds),
+        min(balanced_accuracy(malicious.sigmoid(), benign, threshold) for benign in chances),
+        min(margin(malicious, benign) for benign in kinds),
+    )
+    return Epoch(discriminator, threshold, verdict, losses)
 
 
 class _Adversaries:

@@ -11,7 +11,7 @@ from benchmarks.base import AlignmentData, Split
 from benchmarks.errors import UserError
 from methods.artefact import Artefact
 from methods.base import ChatModel, Cost, Fidelity, Fitted, Progress, Requirements
-from methods.refusal_direction.questions import Contrast, check_data, draw, keep_typical, refusal_tokens
+from methods.refusal_direction.questions import Contrast, Typical, check_data, draw, keep_typical, refusal_tokens
 from methods.refusal_direction.settings import RefusalDirectionSettings
 
 if TYPE_CHECKING:
@@ -70,14 +70,20 @@ class RefusalDirection:
     fidelity: ClassVar[Fidelity] = Fidelity.ADAPTED
     deviations: ClassVar[tuple[str, ...]] = (
         "operation=ablate removes refusals: it is an attack, here to measure what a defence rests on, and no defence.",
-        "operation=add serves as a defence by steering every prompt alike, harmful or not; the default coefficient was "
-        "chosen on dev prompts of the embedded model (published: 1, to show that refusal follows).",
+        "operation=add serves as a defence by steering every prompt alike, harmful or not (published: to show that "
+        "refusal follows).",
         "The direction is read at the last prompt token (published: all template tokens after the user's words).",
         "Refusal tokens are those that begin the safe references of train prompts more often than the useful ones.",
         "Questions are those of the alignment data, stripped of attacks, sampled by the seed.",
         "The first block's input is no candidate: at template tokens it is the same for every prompt.",
-        "Where no layer keeps the divergence below the limit, or none induces refusal, that condition is dropped and "
-        "the diagnostics say so (published: an error).",
+        "Where the model refuses or answers too few questions of an intent, all are taken and the diagnostics say so "
+        "(published: an error).",
+        "Whether adding induces refusal is judged at the coefficient that is served (published: at 1).",
+        "Where no direction induces refusal, of those that harm little as they are served the one that comes nearest "
+        "to it is added, or the one with least bypass ablated, with a warning; where all harm, the fit fails (published: "
+        "an error in both cases). The harm of adding is the divergence that is not about refusing.",
+        "Every third layer is measured first, on a quarter of the dev prompts, then those around the best on all "
+        "(published: every layer).",
         "Ablation acts on every block's input and output and on every attention output (published: inputs, attention "
         "and feed-forward outputs), which is the same wherever a block adds these two to its input.",
         "Only hooks are offered, no folded weights.",
@@ -118,13 +124,14 @@ class RefusalDirection:
 
         rng, meter, given = random.Random(seed), Meter(), self.settings
         refusals = refusal_tokens(model, data)
-        train = self._draw(model, data, Split.TRAIN, rng, refusals, meter)
+        typical = [self._draw(model, data, Split.TRAIN, rng, refusals, meter)]
+        train = typical[0].kept
         meter.count("means", len(train.harmful) + len(train.harmless))
         directions = differences(model, train.harmful, train.harmless, template=given.positions == "template")
         place, layer, facts = 0, given.layer, dict[str, Any]()
         if self._is_selected:
-            dev = self._draw(model, data, Split.DEV, rng, refusals, meter)
-            place, layer, facts = self._select(model, directions, dev, refusals, meter, progress)
+            typical.append(self._draw(model, data, Split.DEV, rng, refusals, meter))
+            place, layer, facts = self._select(model, directions, typical[1].kept, refusals, meter, progress)
         direction = directions[place, layer - 1].float()
         if given.direction == "random":
             direction = random_like(direction, seed)
@@ -138,10 +145,11 @@ class RefusalDirection:
             "tokens_before_last": place,
             "length": round(float(direction.norm()), 6),
             "train_questions": [len(train.harmful), len(train.harmless)],
+            "contrast": [text for one in typical for text in one.told],
+            "warnings": [*(text for one in typical for text in one.fallbacks), *facts.get("warnings", ())],
             "refusal_tokens": list(refusals),
         }
-        coefficient = given.coefficient if given.operation == "add" else None
-        return FittedRefusalDirection(direction, layer, coefficient, meter.cost(), facts)
+        return FittedRefusalDirection(direction, layer, self._coefficient, meter.cost(), facts)
 
     @staticmethod
     def load(folder: Path) -> Fitted:
@@ -154,6 +162,10 @@ class RefusalDirection:
     @property
     def _is_selected(self) -> bool:
         return self.settings.layer == -1 or self.settings.positions == "template"
+
+    @property
+    def _coefficient(self) -> float | None:
+        return self.settings.coefficient if self.settings.operation == "add" else None
 
     def _layers(self, model: ChatModel) -> list[int]:
         """Blocks before which the direction may be taken."""
@@ -170,17 +182,17 @@ class RefusalDirection:
         rng: random.Random,
         refusals: Sequence[int],
         meter: "Meter",
-    ) -> Contrast:
+    ) -> Typical:
         """Questions of a split, those left out that the model treats untypically."""
         from methods.refusal_direction.selection import next_token, refusal_scores
 
         count = self.settings.train_samples if split is Split.TRAIN else self.settings.dev_samples
         asked = draw(model, data, split, count, rng)
         if not self.settings.filtered:
-            return asked
+            return Typical(asked)
         meter.count("filtering", len(asked.harmful) + len(asked.harmless))
         scores = [refusal_scores(next_token(model, prompts), refusals) for prompts in asked]
-        return keep_typical(asked, scores[0], scores[1], model.name)
+        return keep_typical(asked, scores[0], scores[1], split)
 
     def _select(
         self,
@@ -192,20 +204,17 @@ class RefusalDirection:
         progress: Progress,
     ) -> tuple[int, int, dict[str, Any]]:
         """Place and layer of the direction that the dev prompts choose, and facts about the choice."""
-        from methods.refusal_direction.selection import Bench, choose, measure, next_token
+        from methods.refusal_direction.search import Search
+        from methods.refusal_direction.selection import Bench, next_token, shortfalls
 
-        bench = Bench(dev, refusals, next_token(model, dev.harmless))
-        places = [(place, layer) for place in range(len(directions)) for layer in self._layers(model)]
-        candidates = []
-        for done, (place, layer) in enumerate(places):
-            progress("choosing a layer", done, len(places))
-            candidates.append(measure(model, bench, directions[place, layer - 1], place, layer))
-        progress("choosing a layer", len(places), len(places))
-        meter.count("selection", len(dev.harmless) + len(places) * (len(dev.harmful) + 2 * len(dev.harmless)))
-        best, relaxed = choose(candidates, self.settings.max_kl)
+        meter.count("selection", len(dev.harmless))
+        bench = Bench(dev, refusals, next_token(model, dev.harmless), self._coefficient)
+        search = Search(model, bench, directions, self.settings.max_kl, meter, progress)
+        found = search.run(self._layers(model), self.settings.layer_step)
         facts = {
             "dev_questions": [len(dev.harmful), len(dev.harmless)],
-            "conditions_dropped": list(relaxed),
-            "candidates": [one._asdict() for one in candidates],
+            "candidates": [one._asdict() for one in found.fine],
+            "coarse_candidates": [one._asdict() for one in found.coarse],
+            "warnings": shortfalls(found.best, self.settings.max_kl),
         }
-        return best.place, best.layer, facts
+        return found.best.place, found.best.layer, facts

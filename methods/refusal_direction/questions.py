@@ -14,11 +14,33 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+LEAST = 16
+"""Questions of an intent that the model treats typically, below which all are taken.
+
+A mean over so many points where that over 64 and more does: 95 % of draws have a cosine above 0.9 at every layer of the
+embedded model and of SmolLM2-135M-Instruct; over 8, above 0.8.
+"""
+
+
+TYPICAL = (("refuses", "harmful"), ("answers", "harmless"))
+"""What a model is expected to do with questions of either intent."""
+
+
 class Contrast(NamedTuple):
     """Encoded questions of both intents."""
 
     harmful: list[PromptTokens]
     harmless: list[PromptTokens]
+
+
+class Typical(NamedTuple):
+    """What is left of a contrast, and how that came about."""
+
+    kept: Contrast
+    told: tuple[str, ...] = ()
+    """One sentence for each intent."""
+    fallbacks: tuple[str, ...] = ()
+    """Those of them that tell of an intent that could not be filtered."""
 
 
 def draw(model: ChatModel, data: AlignmentData, split: Split, count: int, rng: random.Random) -> Contrast:
@@ -33,24 +55,22 @@ def draw(model: ChatModel, data: AlignmentData, split: Split, count: int, rng: r
 
 
 def keep_typical(
-    asked: Contrast, harmful: "Float[Tensor, ' row']", harmless: "Float[Tensor, ' row']", model: str
-) -> Contrast:
+    asked: Contrast, harmful: "Float[Tensor, ' row']", harmless: "Float[Tensor, ' row']", split: Split
+) -> Typical:
     """Harmful questions that the model refuses and harmless ones that it does not, by their refusal scores.
 
-    Raises:
-        UserError: If there are none of one kind.
+    All of an intent stay where fewer than `LEAST` of them would, or fewer than were asked of less.
     """
-    kept = Contrast(
-        [tokens for tokens, score in zip(asked.harmful, harmful.tolist(), strict=True) if score > 0],
-        [tokens for tokens, score in zip(asked.harmless, harmless.tolist(), strict=True) if score < 0],
+    refused = [tokens for tokens, score in zip(asked.harmful, harmful.tolist(), strict=True) if score > 0]
+    answered = [tokens for tokens, score in zip(asked.harmless, harmless.tolist(), strict=True) if score < 0]
+    parts = [(refused, asked.harmful), (answered, asked.harmless)]
+    fulls = [len(kept) < min(LEAST, len(there)) for kept, there in parts]
+    told = tuple(
+        f"{'un' * is_full}filtered: the model {verb} {len(kept)} of {len(there)} {kind} {split} questions"
+        for is_full, (kept, there), (verb, kind) in zip(fulls, parts, TYPICAL, strict=True)
     )
-    if not kept.harmful or not kept.harmless:
-        raise UserError(
-            f"'{model}' refuses {len(kept.harmful)} of {len(asked.harmful)} harmful questions and answers "
-            f"{len(kept.harmless)} of {len(asked.harmless)} harmless ones, by its first token: no contrast to learn "
-            "from. Use refusal_direction[filtered=false]."
-        )
-    return kept
+    kept = Contrast(*(there if is_full else kept for is_full, (kept, there) in zip(fulls, parts, strict=True)))
+    return Typical(kept, told, tuple(text for text, is_full in zip(told, fulls, strict=True) if is_full))
 
 
 def refusal_tokens(model: ChatModel, data: AlignmentData) -> tuple[int, ...]:

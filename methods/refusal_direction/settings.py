@@ -19,9 +19,9 @@ class RefusalDirectionSettings:
         choices=("add", "ablate"),
     )
     coefficient: float = setting(
-        0.75,
+        1.0,
         "How many times the direction, as long as the means are apart, is added; below 0 against refusal. Not for `ablate`.",
-        source=f"best SU-F1 of 0.25 to 2 on dev prompts of the embedded model; {PAPER}: 1",
+        source=f"{PAPER}: 1",
         search=Range(0.1, 2.0),
     )
     direction: str = setting(
@@ -59,15 +59,25 @@ class RefusalDirectionSettings:
     )
     filtered: bool = setting(
         True,
-        "Keep only harmful questions that the model refuses and harmless ones that it does not, by refusal score.",
+        "Keep only harmful questions that the model refuses and harmless ones that it does not, by refusal score; all "
+        "where fewer than 16 would be left.",
         source=f"{CODE}/run_pipeline.py",
     )
     max_kl: float = setting(
         0.1,
-        "Largest mean divergence at the last token of harmless prompts that ablating a chosen direction may cause.",
+        "Largest mean divergence at the last token of harmless prompts that ablating a chosen direction may cause; where "
+        "none induces refusal, that serving it may cause, apart from refusing more often.",
         source=f"{CODE}/submodules/select_direction.py",
         unit="nats",
         low=0,
+    )
+    layer_step: int = setting(
+        3,
+        "Every how many layers are measured first, on a quarter of the dev questions, before those less than a step from "
+        "the best are measured on all; 1 measures all on all, as do models with no more than two steps of layers.",
+        source=f"our choice, which takes the same layer at a third of the passes; {PAPER}: all on all",
+        unit="blocks",
+        low=1,
     )
     deepest: float = setting(
         0.8,
