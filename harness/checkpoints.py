@@ -38,7 +38,7 @@ def open_checkpoint(spec: ModelSpec) -> Checkpoint:
         UserError: If it cannot be found or read, is no decoder, or its tokenizer is another model's.
     """
     from transformers import AutoConfig, AutoTokenizer
-    from transformers.utils import find_adapter_config_file
+    from transformers.utils.peft_utils import find_adapter_config_file
 
     where, gguf = _place(spec)
     options = {"revision": spec.revision, "trust_remote_code": spec.trust_remote_code, "gguf_file": gguf}
