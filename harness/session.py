@@ -3,13 +3,11 @@
 import gc
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from benchmarks.base import Kind
 from benchmarks.errors import describe
-from benchmarks.plugins import PluginError, outside
-from benchmarks.withholding import withheld
 from harness.base import Engine
 from harness.batching import BatchSize
 from harness.cells import Job, Ordered, answer, score
@@ -19,7 +17,7 @@ from harness.forecast import Kind as WorkKind
 from harness.forecast import Work
 from harness.integrity import IntegrityError, NetworkState, check_untouched, unchanged
 from harness.parity import Answered, measure
-from harness.plan import Cell, Plan, PlannedArm, check_model
+from harness.plan import Cell, Plan, PlannedArm, check_arm, check_model
 from harness.progress import Display
 from harness.run_folder import RunFolder
 from harness.serving import learner, preferred_batch, serving
@@ -27,7 +25,6 @@ from harness.storage import StorageError, write_whole, writing
 from methods.base import ChatModel
 from methods.cards import card
 from methods.per_instance import learns_from_prompts
-from methods.unusable import unusable
 
 
 class Failure(NamedTuple):
@@ -73,7 +70,7 @@ class Session:
             UserError: If a method refuses this model or this data.
         """
         check_model(self.plan.arms, self.model)
-        arms = tuple(self._checked(arm) for arm in self.plan.arms)
+        arms = tuple(check_arm(arm, self.model, self.plan.data) for arm in self.plan.arms)
         self._mend("the check of a method")
         self.questions = tuple(Ordered.of(benchmark, self.model) for benchmark in self.plan.benchmarks)
         return arms
@@ -148,15 +145,6 @@ class Session:
             work = Work(WorkKind.FIT, arm.label, seed)
             with self.display.fitting(f"{arm.label}, seed {seed}", work) as progress:
                 fit_and_save(arm.method, learner(self.model), self.plan.data, seed, artefact, progress)
-
-    def _checked(self, arm: PlannedArm) -> PlannedArm:
-        origin = f"Method '{arm.method.name}'"
-        try:
-            with outside(origin, "checked"), withheld(origin, "checked"):
-                arm.method.check(self.model, self.plan.data)
-        except PluginError as error:
-            return replace(arm, method=unusable(arm.method.name, error))
-        return arm
 
     def _mend(self, who: str) -> bool:
         """Load the model again if it is not what it was, and say who left it so."""
