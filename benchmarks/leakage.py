@@ -1,5 +1,6 @@
 """The guard between learning and testing: what a method may learn from or be tuned on is not asked in a test."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from benchmarks.base import AlignmentData, Benchmark
@@ -22,3 +23,14 @@ def without_learnt(benchmark: Benchmark, data: AlignmentData) -> Benchmark:
             "Leave it out of --benchmarks, or choose other --data."
         )
     return replace(benchmark, prompts=kept, dropped=benchmark.dropped + dropped)
+
+
+def shared_templates(benchmarks: Sequence[Benchmark], data: AlignmentData) -> tuple[str, ...]:
+    """What to say of benchmarks that ask in attack templates which the data hold too: of those a fit is no stranger."""
+    known = {prompt.attack for prompt in (*data.train, *data.dev) if prompt.attack}
+    counts = {one.name: sum(prompt.attack in known for prompt in one.prompts) for one in benchmarks}
+    return tuple(
+        f"{count} prompts of benchmark '{name}' are in attack templates that methods learn from, with other questions"
+        for name, count in counts.items()
+        if count
+    )

@@ -13,14 +13,15 @@ from typing import Any
 
 from benchmarks import files, lm_eval_tasks, restriction
 from benchmarks.alignment import compose
-from benchmarks.attacks import Wrapping, unwrapped, wrapped
-from benchmarks.base import AlignmentData, AlignmentLoader, Benchmark, BenchmarkLoader, Intent, Split
+from benchmarks.attacks import DISGUISES, Wrapping, unwrapped, wrapped
+from benchmarks.base import AlignmentData, AlignmentLoader, Benchmark, BenchmarkLoader, Split
 from benchmarks.brackets import parse_settings, split_outside_brackets
 from benchmarks.embedded import sets as embedded
 from benchmarks.errors import UserError, unknown_name
 from benchmarks.plugins import Available, Catalogue, factory_faults, make
 from benchmarks.published.safeedit import INPUTS
-from benchmarks.published.sets import PUBLISHED
+from benchmarks.published.sets import KEPT_APART, PUBLISHED
+from benchmarks.recipes import Recipe, kept_apart
 from benchmarks.withholding import refuse_if_withheld
 
 BENCHMARKS: dict[str, BenchmarkLoader] = {
@@ -38,10 +39,19 @@ ALIGNMENT: Mapping[str, AlignmentLoader] = {
     "embedded": embedded.alignment,
 }
 
-COMPOSED: Mapping[str, str] = {
-    "published": "advbench_anchors+truthfulqa_anchors+jailbreakbench[split=dev]+jailbreakbench_benign[split=dev]",
+COMPOSED: Mapping[str, Recipe] = {
+    "published": Recipe(
+        (
+            ("advbench_anchors",),
+            ("harmful_instructions", "harmbench_anchors"),
+            ("truthfulqa_anchors",),
+            ("alpaca_anchors", "harmless_instructions"),
+        ),
+        attack=DISGUISES,
+    ),
 }
-"""Short names of alignment data that are put together from sets; options in brackets go to the harmful ones."""
+"""Short names of alignment data that are put together from published sets: none of them asks what the usual tests do,
+and the benign ones are both questions and instructions, so that the form of a prompt tells nothing of its intent."""
 
 PAIRINGS: tuple[tuple[str, str], ...] = (
     ("embedded_attacked", "embedded_benign"),
@@ -126,13 +136,13 @@ def load_alignment(name: str) -> AlignmentData:
 
 
 def _composed(short: str, settings: Mapping[str, Any], name: str) -> AlignmentData:
-    """`published[attack=FILE]` is its sets, the harmful ones attacked; restrictions act on all sets together."""
-    to_harmful = {key: value for key, value in settings.items() if key not in restriction.OPTIONS}
-    parts = [_named(part) for part in split_outside_brackets(COMPOSED[short], "+")]
-    sets = [
-        _loaded(own, given | (to_harmful if PUBLISHED[own].intent is Intent.HARMFUL else {})) for own, given in parts
-    ]
-    return _restricted(compose(name, sets), settings, name)
+    """Every question plainly and attacked: `[attack=FILE]` takes other templates, restrictions act on all prompts."""
+    _check_known(short, settings, ("attack", "templates", "seed", *restriction.OPTIONS))
+    recipe = COMPOSED[short]
+    plain = [_loaded(own, {}) for own in recipe.chosen]
+    wrapping = _wrapping({"attack": recipe.attack, **settings})
+    parts = [one for part in plain for one in (part, wrapped(part, wrapping))]
+    return _restricted(compose(name, parts, recipe.notes(plain, wrapping)), settings, name)
 
 
 def _restricted(data: AlignmentData, settings: Mapping[str, Any], name: str) -> AlignmentData:
@@ -177,6 +187,8 @@ def _published(name: str, settings: Mapping[str, Any]) -> Benchmark:
     if "revision" in settings:
         source = replace(source, revision=str(settings["revision"]))
     benchmark = published.load(name, source, any_rows="rows" in settings)
+    if name in KEPT_APART:
+        benchmark = kept_apart(benchmark, KEPT_APART[name])
     if "split" not in settings:
         return benchmark
     if settings["split"] not in ("train", "dev"):
@@ -191,7 +203,7 @@ def _wrapping(settings: Mapping[str, Any]) -> Wrapping:
         raise UserError(f"'templates' is {every!r}; it must be 'one' for each question, or 'all'.")
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise UserError(f"'seed' is {seed!r}; it must be a whole number.")
-    return Wrapping(Path(str(settings["attack"])), every == "all", seed)
+    return Wrapping(str(settings["attack"]), every == "all", seed)
 
 
 def _renamed(benchmark: Benchmark, settings: Mapping[str, Any]) -> Benchmark:

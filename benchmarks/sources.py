@@ -22,7 +22,7 @@ class Source:
 
     title: str
     hub: str
-    """Owner and name on the hub."""
+    """Owner and name on the hub; empty where the hub has no such set."""
     split: str
     files: tuple[str, ...]
     """In the folder: the first that is there counts."""
@@ -36,6 +36,8 @@ class Source:
     header: tuple[str, ...] = ()
     """Of CSV files without a header line."""
     is_gated: bool = False
+    home: str = ""
+    """Where the files are to be had of a set that is not on the hub."""
     revision: str | None = None
     """Branch, tag or commit on the hub; None: the commit that is pinned for it, or else `main`."""
 
@@ -53,7 +55,7 @@ class Source:
     @property
     def page(self) -> str:
         """Where the licence is read, and accepted if need be."""
-        return f"https://huggingface.co/datasets/{self.hub}"
+        return f"https://huggingface.co/datasets/{self.hub}" if self.hub else self.home
 
 
 class Fetched(NamedTuple):
@@ -88,13 +90,22 @@ def local_path(source: Source) -> Path | None:
     Raises:
         UserError: If the folder that EQUIPOISE_DATA names does not exist.
     """
+    return next((path for path in map(in_folder, source.files) if path), None)
+
+
+def in_folder(file: str) -> Path | None:
+    """A file, or a folder of files, of the folder that EQUIPOISE_DATA names, if it is there.
+
+    Raises:
+        UserError: If the folder that EQUIPOISE_DATA names does not exist.
+    """
     named = os.environ.get(FOLDER)
     if not named:
         return None
     folder = Path(named).expanduser()
     if not folder.is_dir():
         raise UserError(f"{FOLDER} is '{named}', which is no folder. Set it to the folder of data files, or unset it.")
-    return next((folder / file for file in source.files if (folder / file).exists()), None)
+    return folder / file if (folder / file).exists() else None
 
 
 def _from_folder(source: Source, path: Path) -> Fetched:
@@ -112,6 +123,8 @@ def _from_folder(source: Source, path: Path) -> Fetched:
 
 
 def _from_hub(source: Source) -> Fetched:
+    if not source.hub:
+        raise UserError(f"{source.title} is not on the hub. Take it from {source.page} and {_folder_hint(source)}.")
     if source.hub_file:
         return _asked(source, hub_file, (OSError, ValueError))
     try:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -53,13 +54,9 @@ def _text(path: Path) -> str:
 def _from_csv(path: Path, text: str, header: Sequence[str]) -> tuple[Row, ...]:
     if "\0" in text:
         raise UserError(f"'{path}' is no CSV: it holds a NUL byte. Save it as text in UTF-8.")
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        records = list(lines)
-    except csv.Error as error:
-        raise UserError(
-            f"'{path}' is no CSV: {error}, at line {lines.line_num}. Close every quote, and double it inside a cell."
-        ) from error
+    if len(header) != 1:
+        _check_separator(path, text)
+    records = _records(path, text)
     names, *cells = [list(header), *records] if header else records or [[]]
     _check_names(path, names)
     rows = [(number, row) for number, row in enumerate(cells, start=1) if row]
@@ -69,12 +66,30 @@ def _from_csv(path: Path, text: str, header: Sequence[str]) -> tuple[Row, ...]:
     return tuple(dict(zip(names, row, strict=True)) for _, row in rows)
 
 
-def _check_names(path: Path, names: Sequence[str]) -> None:
-    """Refuse a header of one name that other marks than commas stand in, and one with a name twice."""
-    mark = next((mark for mark in (";", "\t") if len(names) == 1 and mark in names[0]), None)
+def _records(path: Path, text: str) -> list[list[str]]:
+    """Rows of cells of any length: the limit of the csv module, one for the whole process, is lifted meanwhile."""
+    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    limit = csv.field_size_limit(max(len(text), csv.field_size_limit()))
+    try:
+        return list(lines)
+    except csv.Error as error:
+        raise UserError(
+            f"'{path}' is no CSV: {error}, at line {lines.line_num}. Close every quote, and double it inside a cell."
+        ) from error
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _check_separator(path: Path, text: str) -> None:
+    """Refuse a first line without commas that has other marks between its cells, whatever stands in their quotes."""
+    first = re.sub(r'"(?:[^"]|"")*"', "", text.lstrip("\r\n")).partition("\n")[0]
+    mark = next((mark for mark in _SEPARATORS if mark in first and "," not in first), None)
     if mark:
-        told = "semicolons" if mark == ";" else "tabs"
-        raise UserError(f"'{path}' has {told} between its columns. Save it with commas.")
+        raise UserError(f"'{path}' has {_SEPARATORS[mark]} between its columns. Save it with commas.")
+
+
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    """Refuse a header with a name twice."""
     twice = [name for name, count in Counter(names).items() if count > 1 and name.strip()]
     if twice:
         raise UserError(f"'{path}' has two columns named '{twice[0]}'. Rename one.")
@@ -134,5 +149,6 @@ def _from_parquet(path: Path) -> tuple[Row, ...]:
     return tuple(rows)
 
 
+_SEPARATORS: Mapping[str, str] = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _KINDS: Mapping[type, str] = {dict: "one object", str: "a text"}
 _PARSERS: Mapping[str, Callable[[str], object]] = {".json": json.loads, ".jsonl": _by_line}

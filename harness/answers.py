@@ -61,7 +61,14 @@ def _replies(folder: RunFolder, cell: Cell, benchmark: Benchmark, note: Note) ->
             f"'{cell.benchmark}': left out until the run is finished."
         )
         return None
-    return [reply_from_json(contents.records[key]) for key in there]
+    replies = [reply_from_json(contents.records[key]) for key in there]
+    cut = sum(reply.is_cut_thought for reply in replies)
+    if cut:
+        note(
+            f"warning: {cell.arm}, seed {cell.seed} was still thinking at the limit in {cut} of {len(replies)} replies "
+            f"to '{cell.benchmark}', which count as empty. Give a larger --max-new-tokens."
+        )
+    return replies
 
 
 def _exchanges(

@@ -7,7 +7,7 @@ the folder of an `equipoise tune` whose settings it takes.
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,15 @@ class ArmSpec:
     """Those of a chain have the names that `methods.chain` gives them: `{part}_{setting}`."""
     tuned: Path | None = None
     """Folder of an `equipoise tune`, whose settings count where none is given."""
+    own: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that the run's model has of its own, which count where neither a user nor tuning gives any."""
+
+
+def of_model(arm: ArmSpec, settings: Mapping[str, Mapping[str, Any]]) -> ArmSpec:
+    """The arm with the settings that a model has of its own, by name of the method."""
+    parts = arm.method.split("+")
+    own = [settings.get(part, {}) for part in parts]
+    return replace(arm, own=dict(own[0]) if len(parts) == 1 else _of_chain(parts, own))
 
 
 def parse_arms(text: str, folder: Path = Path()) -> tuple[ArmSpec, ...]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar, Protocol
 
+from harness.control_tokens import KEPT
 from harness.prompting import DATE
 from methods.base import ChatModel, Requirements
 
@@ -29,6 +30,8 @@ class ModelSpec:
     """Stands before a prompt's own system turn; None: what the chat template does by itself."""
     today: date = DATE
     """What chat templates are told that today is."""
+    control_tokens: str = KEPT
+    """Whether special tokens that a prompt spells out are kept, or escaped to plain text."""
 
 
 class Engine(Protocol):

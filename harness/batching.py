@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from methods.passes import is_out_of_memory
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -58,10 +60,7 @@ def work_within_memory(batch: list[T], work: Callable[[list[T]], list[R]]) -> li
     try:
         return work(batch)
     except RuntimeError as error:
-        # torch.OutOfMemoryError is a RuntimeError, and other backends raise plain ones; all say it in words.
-        if "out of memory" not in str(error).lower() and "can't allocate memory" not in str(error).lower():
-            raise
-        if len(batch) == 1:
+        if len(batch) == 1 or not is_out_of_memory(error):
             raise
         return None
 

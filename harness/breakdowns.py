@@ -17,14 +17,12 @@ def label(prompt: Prompt) -> str:
 
 
 def labels(benchmark: Benchmark) -> Sequence[str]:
-    """The categories of a benchmark's prompts, in alphabetical order; none where its attacks have no categories.
+    """The categories of a benchmark's prompts, in alphabetical order; none where there is but one.
 
-    A template without a category has its own name for one: that would be a row for every template.
+    Templates without a category share one, named after their file: its number is that of the benchmark.
     """
-    attacks = [prompt.attack for prompt in benchmark.prompts if prompt.attack]
-    if all(attack.categories == (attack.template,) for attack in attacks):
-        return ()
-    return sorted({label(prompt) for prompt in benchmark.prompts})
+    found = sorted({label(prompt) for prompt in benchmark.prompts})
+    return found if len(found) > 1 else ()
 
 
 def by_category(column: Column, benchmark: Benchmark, section: str) -> list[Column]:

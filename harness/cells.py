@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.base import Benchmark, Kind, Message, Prompt, Reply
 from harness import ledger
 from harness.batching import BatchSize, in_batches
-from harness.fitting import NotFiniteError
+from harness.finite import not_finite
 from harness.forecast import Kind as WorkKind
 from harness.forecast import Work
 from harness.plan import Cell
@@ -65,7 +65,7 @@ def answer(model: ChatModel, job: Job, settings: GenerationSettings) -> None:
     """Generate the replies that the file lacks and append them, batch by batch.
 
     Raises:
-        NotFiniteError: If an option's log-probability is NaN or infinite.
+        NotFiniteError: If a logit, or an option's log-probability, is NaN or infinite.
         StorageError: If the disk refuses.
     """
 
@@ -120,18 +120,18 @@ def _surprise_of(model: ChatModel) -> Callable[[list[tuple[Prompt, str]]], list[
     def work(batch: list[tuple[Prompt, str]]) -> list[ledger.Record]:
         rows = model.log_probabilities([prompt for prompt, _ in batch], [[text] for _, text in batch])
         return [
-            {"prompt_id": prompt.id, "surprise": _mean_surprise(prompt, row[0][:SCORED_TOKENS].tolist())}
+            {"prompt_id": prompt.id, "surprise": _mean_surprise(model, prompt, row[0][:SCORED_TOKENS].tolist())}
             for (prompt, _), row in zip(batch, rows, strict=True)
         ]
 
     return work
 
 
-def _mean_surprise(prompt: Prompt, log_probabilities: Sequence[float]) -> float | None:
+def _mean_surprise(model: ChatModel, prompt: Prompt, log_probabilities: Sequence[float]) -> float | None:
     """Mean negative log-likelihood in nats per token; None for a text without tokens."""
     if not log_probabilities:
         return None
-    total = math.fsum(_finite(prompt, log_probabilities))
+    total = math.fsum(_finite(model, prompt, log_probabilities))
     return -total / len(log_probabilities)
 
 
@@ -146,7 +146,7 @@ def _choose(model: ChatModel, prompts: list[Prompt]) -> list[Reply]:
     seconds = (time.monotonic() - started) / len(prompts)
     replies = []
     for prompt, names, row in zip(prompts, letters, rows, strict=True):
-        options = tuple(math.fsum(_finite(prompt, option.tolist())) for option in row)
+        options = tuple(math.fsum(_finite(model, prompt, option.tolist())) for option in row)
         chosen = names[options.index(max(options))]
         replies.append(Reply(prompt.id, chosen, seconds=seconds, option_log_probabilities=options))
     return replies
@@ -158,10 +158,10 @@ def _letters(prompt: Prompt) -> list[str]:
     return [chr(ord("A") + index) for index in range(len(prompt.choices.options))]
 
 
-def _finite(prompt: Prompt, numbers: Sequence[float]) -> Sequence[float]:
+def _finite(model: ChatModel, prompt: Prompt, numbers: Sequence[float]) -> Sequence[float]:
     for number in numbers:
         if not math.isfinite(number):
-            raise NotFiniteError(f"A log-probability of the reply to '{prompt.id}' is {number}.")
+            raise not_finite(f"A log-probability of the reply to '{prompt.id}'", number, model.dtype)
     return numbers
 
 

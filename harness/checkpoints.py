@@ -4,11 +4,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks.checkpoint_folder import check_folder
+from benchmarks.checkpoint_folder import check_folder, with_adapter
 from benchmarks.errors import UserError, unknown_name
 from harness.base import ModelSpec
+from harness.gguf_file import SUFFIX, check_gguf_packages, find_gguf
 from harness.loading_errors import reading
-from harness.models import MODELS
+from harness.models import MODELS, whereabouts
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
@@ -24,6 +25,8 @@ class Checkpoint(NamedTuple):
 
     where: str
     """Folder or hub id."""
+    gguf: str | None
+    """Name of the GGUF file in that folder, where all of the model is one."""
     config: "PretrainedConfig"
     tokenizer: "PreTrainedTokenizerBase"
 
@@ -35,20 +38,19 @@ def open_checkpoint(spec: ModelSpec) -> Checkpoint:
         UserError: If it cannot be found or read, is no decoder, or its tokenizer is another model's.
     """
     from transformers import AutoConfig, AutoTokenizer
+    from transformers.utils import find_adapter_config_file
 
-    _check_name(spec)
-    where = str(MODELS.get(spec.name, spec.name))
-    if Path(where).is_dir():
-        check_folder(Path(where))
+    where, gguf = _place(spec)
+    options = {"revision": spec.revision, "trust_remote_code": spec.trust_remote_code, "gguf_file": gguf}
     with reading(spec, "configuration"):
-        config = AutoConfig.from_pretrained(where, revision=spec.revision, trust_remote_code=spec.trust_remote_code)
+        if find_adapter_config_file(where, revision=spec.revision):  # on the hub
+            raise UserError(with_adapter(f"Model '{spec.name}'"))
+        config = AutoConfig.from_pretrained(where, **options)
     _check_kind(spec.name, config)
     with reading(spec, "tokenizer"):
-        tokenizer = AutoTokenizer.from_pretrained(
-            where, revision=spec.revision, trust_remote_code=spec.trust_remote_code
-        )
+        tokenizer = AutoTokenizer.from_pretrained(where, **options)
     _check_vocabulary(spec.name, config, tokenizer)
-    return Checkpoint(where, config, tokenizer)
+    return Checkpoint(where, gguf, config, tokenizer)
 
 
 def check_packages(spec: ModelSpec) -> None:
@@ -65,10 +67,23 @@ def check_packages(spec: ModelSpec) -> None:
             raise UserError(f"{flag} {value} needs {package}, which is not installed: pip install {package}.")
 
 
+def _place(spec: ModelSpec) -> tuple[str, str | None]:
+    """Folder or hub id, and the name of the GGUF file where the model is one."""
+    _check_name(spec)
+    where = whereabouts(spec.name)
+    file = find_gguf(where)
+    if file:
+        check_gguf_packages(file)
+        return str(file.parent), file.name
+    if Path(where).is_dir():
+        check_folder(Path(where))
+    return where, None
+
+
 def _check_name(spec: ModelSpec) -> None:
     """Refuse at once what can be no model, before the hub is asked."""
     name = spec.name
-    if name in MODELS or Path(name).is_dir():
+    if name in MODELS or Path(name).is_dir() or (name.lower().endswith(SUFFIX) and Path(name).is_file()):
         if spec.revision:
             raise UserError(
                 f"--revision {spec.revision} cannot be used: '{name}' lies on this disk and has but one. Leave it out, "
@@ -76,7 +91,7 @@ def _check_name(spec: ModelSpec) -> None:
             )
         return
     if Path(name).is_file():
-        raise UserError(f"'{name}' is a file. Give the folder that save_pretrained has written.")
+        raise UserError(f"'{name}' is a file. Give a GGUF file, or the folder that save_pretrained has written.")
     if name.startswith((".", "/", "~")):
         raise UserError(f"There is no model folder '{name}'.")
     if name.count("/") != 1:

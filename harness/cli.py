@@ -25,10 +25,10 @@ ARMS = (
     "a name may be path/to/file.py:Class.  [default: all built-in methods]"
 )
 
-DATA = "What methods learn from: embedded, published[attack=FILE]; [attacks=NAME] after; + joins.  [default: embedded]"
+DATA = "What methods learn from: embedded, published[attack=FILE]; [attacks=NAME] after; + joins.  [default: by model]"
 BENCHMARKS = (
     "Names by commas, or file:PATH[prompt=COLUMN,intent=harmful]; [attack=FILE] after any puts its questions into "
-    "templates.  [default: all embedded ones]"
+    "templates.  [default: all embedded ones; for another model none]"
 )
 
 app = typer.Typer(
@@ -69,6 +69,7 @@ def run(
     trust_remote_code: flags.TrustRemoteCode = False,
     system_prompt: flags.SystemPrompt = None,
     date: flags.Date = None,
+    control_tokens: flags.ControlTokens = None,
     max_new_tokens: flags.MaxNewTokens = None,
     methods: Annotated[str | None, typer.Option(help=ARMS)] = None,
     benchmarks: Annotated[str | None, typer.Option(help=BENCHMARKS)] = None,
@@ -187,9 +188,10 @@ def tune(
     trust_remote_code: flags.TrustRemoteCode = False,
     system_prompt: flags.SystemPrompt = None,
     date: flags.Date = None,
+    control_tokens: flags.ControlTokens = None,
     max_new_tokens: flags.MaxNewTokens = None,
     judge: Annotated[str | None, typer.Option(help="As for run.  [default: by model]")] = None,
-    data: Annotated[str | None, typer.Option(help="What is learnt from and tuned on.  [default: embedded]")] = None,
+    data: Annotated[str | None, typer.Option(help="What is learnt from and tuned on.  [default: by model]")] = None,
     batch_size: Annotated[str | None, typer.Option(help="Prompts at once.  [default: auto]")] = None,
     seed: Annotated[str | None, typer.Option(help="Of every fit and of the search.  [default: 0]")] = None,
     output: Annotated[str | None, typer.Option(help="Folder of the study.  [default: runs/tune/METHOD]")] = None,

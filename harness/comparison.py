@@ -124,6 +124,7 @@ def describe_arm(folder: RunFolder, described: Mapping[str, Any], answers: Answe
     told = next(iter(diagnostics.values())) if len(described["seeds"]) == 1 and diagnostics else diagnostics
     parity = summary(json.loads(path.read_bytes()) for path in sorted(folder.root.glob(f"parity/{name}/*/*.json")))
     failure = folder.failure(name)
+    beside = {"parity_with_transformers": parity, "thoughts_cut_by_the_limit": _thoughts_cut(name, answers)}
     return Arm(
         name=name,
         method=described["method"],
@@ -134,7 +135,7 @@ def describe_arm(folder: RunFolder, described: Mapping[str, Any], answers: Answe
         cost=_cost([facts["cost"] for facts in fits.values()]) | _speed(name, answers),
         card=described.get("card") or {},  # runs of version 0.1 have neither card nor tuning
         tuning=described.get("tuning") or {},
-        diagnostics={**told, "parity_with_transformers": parity} if parity else told,
+        diagnostics={**told, **{fact: value for fact, value in beside.items() if value}},
         learns_from_prompts=described.get("learns_from_prompts", False),
         failure=failure.read_text(encoding="utf-8").partition("\n")[0] if failure.exists() else "",
     )
@@ -156,6 +157,16 @@ def _speed(arm: str, answers: Answers) -> dict[str, float]:
     seconds = sum(reply.seconds for reply in replies)
     tokens = sum(len(reply.token_ids) for reply in replies)
     return {"tokens_per_second": tokens / seconds} if seconds else {}
+
+
+def _thoughts_cut(arm: str, answers: Answers) -> dict[str, int]:
+    """How many replies to each benchmark say nothing, since the model was still thinking."""
+    cut = {
+        cell: sum(exchange.reply.is_cut_thought for exchange in exchanges)
+        for cell, exchanges in answers.cells.items()
+        if cell.arm == arm
+    }
+    return {f"{cell.benchmark}, seed {cell.seed}": count for cell, count in cut.items() if count}
 
 
 def _samples(answers: Answers, table: ScoreTable) -> Iterator[Sample]:
@@ -180,7 +191,7 @@ def _sample(cell: Cell, exchange: Exchange, entropy: float) -> Sample:
         reply=reply.text,
         verdict=judgement.verdict if judgement else _verdict(exchange),
         reason=judgement.reason if judgement else "",
-        action=reply.action,
+        action={**reply.action, **({"thought_cut": True} if reply.is_cut_thought else {})},
         tokens=len(reply.token_ids),
         entropy=entropy if reply.option_log_probabilities is None else None,
         strategies=attack.categories if attack else (),

@@ -8,10 +8,12 @@ from typing import Any
 from benchmarks.errors import UserError
 from benchmarks.registry import BENCHMARKS
 from harness import values
-from harness.arms import ArmSpec, make_arm, parse_arms, with_baseline
+from harness.arms import ArmSpec, make_arm, of_model, parse_arms, with_baseline
 from harness.base import ModelSpec
 from harness.cluster.base import ClusterSpec, build_cluster
-from harness.models import MODELS
+from harness.control_tokens import CONTROL_TOKENS, KEPT
+from harness.embedded.own_settings import own_settings
+from harness.models import is_embedded
 from harness.prompting import DATE
 from harness.remote.address import address
 from methods.base import GenerationSettings
@@ -21,8 +23,8 @@ from metrics.su_f1 import Bounds
 MODEL = "embedded"
 ENGINE = "transformers"
 QUANTIZATIONS = ("8bit", "4bit")
-DATA = "embedded"
-"""Alignment data of a run that names none: the set that needs no download."""
+_LIKELY = "advbench_456,xstest_unsafe,xstest_safe,alpaca_100,mmlu"
+"""Benchmarks that are named to those who name none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class RunConfig:
     output: Path
     """On this machine."""
     engine: str = ENGINE
-    data: str = DATA
+    data: str = "embedded"
     limit: int | float | None = None
     batch_size: int | None = None
     """None: as many as memory allows."""
@@ -62,12 +64,12 @@ def build_config(given: Mapping[str, Any]) -> RunConfig:
     tokens = chosen.get("max_new_tokens", GenerationSettings().max_new_tokens)
     return RunConfig(
         model=model,
-        arms=with_baseline(_arms(chosen.get("methods"))),
-        benchmarks=values.names("benchmarks", chosen.get("benchmarks", list(BENCHMARKS))),
+        arms=_arms_for(model.name, chosen.get("methods")),
+        benchmarks=values.names("benchmarks", chosen.get("benchmarks") or _benchmarks_for(model.name)),
         judge=values.text("judge", chosen.get("judge", _judge_for(model.name))),
         output=place.folder,
         engine=values.text("engine", chosen.get("engine", ENGINE)),
-        data=values.text("data", chosen.get("data", DATA)),
+        data=values.text("data", chosen.get("data", data_for(model.name))),
         limit=values.limit(chosen["limit"]) if "limit" in chosen else None,
         batch_size=values.batch_size(chosen.get("batch_size", "auto")),
         seeds=values.seeds(chosen.get("seeds", 0)),
@@ -94,7 +96,33 @@ def _model(chosen: Mapping[str, Any]) -> ModelSpec:
         # An empty one is one: it silences what a template would say by itself.
         system_prompt=str(chosen["system_prompt"]) if "system_prompt" in chosen else None,
         today=values.day("date", chosen.get("date", DATE)),
+        control_tokens=values.choice("control tokens", chosen.get("control_tokens", KEPT), CONTROL_TOKENS),
     )
+
+
+def data_for(model: str) -> str:
+    """Alignment data of a run that names none: a world of its own for the embedded model, real text for any other."""
+    return "embedded" if is_embedded(model) else "published"
+
+
+def _benchmarks_for(model: str) -> list[str]:
+    """All of the embedded world for its model; any other is asked nothing that was made for another.
+
+    Raises:
+        UserError: If the model is another.
+    """
+    if is_embedded(model):
+        return list(BENCHMARKS)
+    raise UserError(
+        f"No benchmark is named for model '{model}'. Give --benchmarks, for instance {_LIKELY}; "
+        "'equipoise list benchmarks' has all."
+    )
+
+
+def _arms_for(model: str, methods: str | Sequence[ArmSpec] | None) -> tuple[ArmSpec, ...]:
+    """The arms, with the settings that the model has of its own."""
+    own = own_settings() if is_embedded(model) else {}
+    return tuple(of_model(arm, own) for arm in with_baseline(_arms(methods)))
 
 
 def _arms(methods: str | Sequence[ArmSpec] | None) -> tuple[ArmSpec, ...]:
@@ -115,7 +143,7 @@ def _bounds(given: Mapping[str, object]) -> Bounds:
 
 def _judge_for(model: str) -> str:
     """The embedded world has a ground truth; any other model is judged by key phrases."""
-    return "grammar" if model in MODELS else "keyword"
+    return "grammar" if is_embedded(model) else "keyword"
 
 
 def _folder_for(model: str) -> str:

@@ -22,6 +22,7 @@ _MODEL_KEYS = (
     "trust_remote_code",
     "system_prompt",
     "date",
+    "control_tokens",
     "engine",
 )
 _KEYS = (

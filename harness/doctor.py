@@ -8,18 +8,21 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from benchmarks.base import AlignmentData, Benchmark, Kind, Prompt
+from benchmarks.base import AlignmentData, Benchmark, Prompt
 from benchmarks.errors import UserError
 from benchmarks.registry import load_alignment, load_benchmark
 from harness import registry
 from harness.batching import AUTOMATIC
 from harness.checkpoints import Checkpoint, check_packages, open_checkpoint
 from harness.config import RunConfig
+from harness.control_tokens import look_at_control_tokens
+from harness.decoding import look_at_decoding
 from harness.devices import device_of, dtype_of
 from harness.findings import Finding, Findings, Level
 from harness.instances import check_instances
 from harness.loading_errors import reading
 from harness.memory import Batch, Memory, estimate, free_bytes
+from harness.model_limits import Limits
 from harness.plan import Plan, PlannedArm, check_requirements, planned
 from harness.progress import Display
 from harness.prompting import Prompting
@@ -29,10 +32,9 @@ from harness.template_facts import TemplateFacts, template_facts
 from metrics.base import Examinable, Seen
 from metrics.registry import judge
 
-READERS = ("transformers", "vllm")
-"""Engines that read checkpoints as Hugging Face keeps them; one from outside looks after its own models."""
 _BYTES_PER_TOKEN = 12
 """Of a reply on disk: its text and its token id."""
+_SHRINKING = "Passes shrink by themselves where memory is refused; where a system kills instead, give a --batch-size."
 _SPARE = 2**30
 """Bytes that should stay free."""
 
@@ -117,14 +119,18 @@ class _Surroundings:
 
     def look(self) -> None:
         """Add a line for each thing."""
-        if registry.plain_name(self.config.engine) in READERS:
+        if registry.plain_name(self.config.engine) in registry.READERS:
             checkpoint = self.findings.attempt("model", self._model)
             facts = self.findings.attempt("template", lambda: self._template(checkpoint)) if checkpoint else None
             # A cluster's workers run the model, on machines that cannot be seen from here.
             if checkpoint and facts and not self.config.cluster:
                 self.findings.attempt("memory", lambda: self._memory(checkpoint))
             if checkpoint and facts:
-                self._context(checkpoint, facts)
+                self._limits(checkpoint, facts)
+                look_at_decoding(self.config.model, checkpoint, self.findings)
+                look_at_control_tokens(
+                    checkpoint.tokenizer, self._prompts(), self.config.model.control_tokens, self.findings
+                )
         self.findings.attempt("disk", self._disk)
         if self.config.url:
             self.findings.attempt("output", partial(self._url, self.config.url))
@@ -175,37 +181,34 @@ class _Surroundings:
         text = f"about {_told(needed)}; {_gib(free)} free on {where}"
         self.findings.add("memory", *_judged(text, needed, free))
 
-    def _context(self, checkpoint: Checkpoint, facts: TemplateFacts) -> None:
-        """Hold the longest prompts against what the model can read. Raw ones are cut, as their protocol has it."""
-        most: int = getattr(checkpoint.config.get_text_config(), "max_position_embeddings", None) or 0
-        prompting, name = self._prompting(checkpoint), self.config.model.name
-        for benchmark in self.parts.benchmarks if most else ():
+    def _limits(self, checkpoint: Checkpoint, facts: TemplateFacts) -> None:
+        """Hold what is asked against what the model can read. Raw prompts are cut, as their protocol has it."""
+        limits = Limits.of(self.config.model.name, checkpoint)
+        prompting, tokens = self._prompting(checkpoint), self.config.generation.max_new_tokens
+        limits.look_at_words(prompting, self.findings)
+        for benchmark in self.parts.benchmarks:
             asked = [
                 prompt
                 for prompt in benchmark.prompts
                 if not (prompt.is_raw or (facts.no_system_turn and _has_system_turn(prompt)))
             ]
-            longest = max(asked, key=_characters, default=None)
-            length = len(prompting.encode(longest).ids) if longest else 0
-            if longest and length > most:
-                text = f"Prompt '{longest.id}' of benchmark '{benchmark.name}' has {length:,} tokens; model '{name}'"
-                text += f" reads {most:,} at most. Leave it out, or take a model that reads more."
-                self.findings.add("context", Level.PROBLEM, text)
-            elif benchmark.kind is Kind.GENERATION and length + self.config.generation.max_new_tokens > most:
-                text = f"the longest prompt of '{benchmark.name}' has {length:,} tokens, and model '{name}' reads"
-                text += f" {most:,} with the reply. Give --max-new-tokens {max(most - length, 1):,} or less."
-                self.findings.add("context", Level.WARNING, text)
+            limits.look_at_lengths(prompting, benchmark, asked, tokens, self.findings)
+
+    def _prompts(self) -> dict[str, Sequence[Prompt]]:
+        """All that is asked or learnt from."""
+        data = self.parts.data
+        learnt = {data.name: (*data.train, *data.dev)} if data else {}
+        return {**{benchmark.name: benchmark.prompts for benchmark in self.parts.benchmarks}, **learnt}
 
     def _longest(self, checkpoint: Checkpoint) -> int:
         """Tokens of the longest prompt, by characters, of all that is asked or learnt from."""
         prompting = self._prompting(checkpoint)
-        learnt = (*self.parts.data.train, *self.parts.data.dev) if self.parts.data else ()
-        groups = [*(benchmark.prompts for benchmark in self.parts.benchmarks), learnt]
-        longest = [max(prompts, key=_characters) for prompts in groups if prompts]
+        longest = [max(prompts, key=_characters) for prompts in self._prompts().values() if prompts]
         return max((len(prompting.tokens(_text(prompt))) for prompt in longest), default=0)
 
     def _prompting(self, checkpoint: Checkpoint) -> Prompting:
-        return Prompting(checkpoint.tokenizer, self.config.model.system_prompt, self.config.model.today)
+        spec = self.config.model
+        return Prompting(checkpoint.tokenizer, spec.system_prompt, spec.today, spec.control_tokens)
 
     def _disk(self) -> None:
         replies = sum(
@@ -236,12 +239,17 @@ def _judged(text: str, needed: Memory, free: int) -> tuple[Level, str]:
     if needed.weights > free:
         return Level.PROBLEM, f"not enough memory: {text}. Try --dtype bfloat16, --quantize 4bit or --device-map auto."
     if needed.total > free:
-        return Level.WARNING, f"may not suffice: {text}. Batches shrink by themselves; a fit does not."
+        return Level.WARNING, f"may not suffice: {text}. {_SHRINKING}"
     return Level.OK, text
 
 
 def _told(needed: Memory) -> str:
-    parts = {"weights": needed.weights, "keys and values of a batch": needed.cache, "gradients": needed.gradients}
+    parts = {
+        "weights": needed.weights,
+        "to write a batch of replies": needed.generation,
+        "to score it": needed.scoring,
+        "for a pass with gradients": needed.training,
+    }
     return ", ".join(f"{_gib(size)} {name}" for name, size in parts.items() if size)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.base import AlignmentData
 from benchmarks.withholding import withheld
 from harness.fingerprint import folder_hash
+from harness.finite import NotFiniteError
 from harness.integrity import NetworkState, check_untouched
 from harness.seal import is_whole, sealed
 from harness.storage import write_json, writing
@@ -18,10 +19,6 @@ from methods.base import ChatModel, Method, Progress
 
 FACTS = "fit.json"
 """Written last into an artefact: its hash, cost and diagnostics."""
-
-
-class NotFiniteError(ArithmeticError):
-    """A number came out as NaN or infinite: whatever follows from it would mean nothing."""
 
 
 def read_facts(folder: Path) -> dict[str, Any] | None:

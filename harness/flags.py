@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-Model = Annotated[str | None, typer.Option(help="Built-in name, hub id or folder.  [default: embedded]")]
+Model = Annotated[str | None, typer.Option(help="Built-in name, hub id, folder or GGUF file.  [default: embedded]")]
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of the model on the hub.")]
 Engine = Annotated[str | None, typer.Option(help="What runs the model.  [default: transformers]")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.  [default: auto]")]
@@ -17,6 +17,9 @@ Attention = Annotated[str | None, typer.Option(help="sdpa, eager or flash_attent
 TrustRemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run the code that comes with the model.")]
 SystemPrompt = Annotated[str | None, typer.Option(help="System turn of every prompt.  [default: the template's own]")]
 Date = Annotated[str | None, typer.Option(help="What templates are told today is.  [default: 2024-07-26]")]
+ControlTokens = Annotated[
+    str | None, typer.Option(help="Special tokens that prompts spell out: kept or escaped.  [default: kept]")
+]
 MaxNewTokens = Annotated[str | None, typer.Option(help="Longest reply in tokens.  [default: 512]")]
 Cluster = Annotated[str | None, typer.Option(help="ray: cells side by side, on all GPUs or cores that there are.")]
 ClusterAddress = Annotated[

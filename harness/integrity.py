@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _EVERYWHERE = "all modules"
+_FOLLOWING = ("longrope", "dynamic")
+"""Kinds of rotary embedding whose frequencies follow the length of the last text, in a buffer of the network's own."""
 
 
 class IntegrityError(Exception):
@@ -50,12 +52,13 @@ class NetworkState:
     @classmethod
     def of(cls, model: ChatModel) -> "NetworkState":
         """As it is now. Every weight is read: an edit through `.data` leaves no other trace."""
+        _settle(model.network)
         modules = dict(model.network.named_modules())
         parameters = dict(model.network.named_parameters())
         return cls(
             {name: (id(module), "forward" in vars(module)) for name, module in modules.items()},
             frozenset(_hooks(modules, parameters)),
-            _hashes(parameters | dict(model.network.named_buffers())),
+            _hashes(parameters | dict(model.network.named_buffers(remove_duplicate=False))),
             frozenset(name for name, module in modules.items() if module.training),
             frozenset(name for name, parameter in parameters.items() if parameter.requires_grad),
             frozenset(name for name, parameter in parameters.items() if parameter.grad is not None),
@@ -110,6 +113,23 @@ def _saved(fitted: Fitted, scratch: Path) -> str:
         found = folder_hash(scratch, without="")
         shutil.rmtree(scratch)
     return found
+
+
+def _settle(network: "nn.Module") -> None:
+    """Bring frequencies that follow the last text to those of the shortest one: that text is nobody's trace.
+
+    The network does it by itself; what a method did to the buffers that it works from, or to fixed ones, stays.
+    """
+    import torch
+
+    for module in network.modules():
+        kinds = getattr(module, "rope_type", "")
+        by_layer = kinds if isinstance(kinds, Mapping) else {"": kinds}
+        for layer in [layer for layer, kind in by_layer.items() if any(name in str(kind) for name in _FOLLOWING)]:
+            place = next(module.buffers()).device
+            positions = torch.zeros(1, 1, dtype=torch.long, device=place)
+            # The class's own: a hook, or a `forward` that somebody has put before it, is to be found and not to be run.
+            type(module).forward(module, torch.zeros(1, device=place), positions, *([layer] if layer else []))
 
 
 def _hashes(tensors: "Mapping[str, Tensor]") -> dict[str, str]:

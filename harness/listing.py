@@ -15,7 +15,7 @@ from benchmarks.published.sets import PUBLISHED
 from benchmarks.sources import FOLDER, local_path
 from harness import registry as engines
 from harness.card_text import card_text, settings_text
-from harness.models import MODELS
+from harness.models import MODELS, NamedModel
 from harness.studies.base import Study
 from harness.studies.registry import STUDIES
 from methods import registry as methods
@@ -122,7 +122,7 @@ def _published(name: str, verbose: bool) -> str:
     source = published.source
     if local_path(source) is None:
         gate = ", accept the terms there and set HF_TOKEN" if source.is_gated else ""
-        where = f"from the hub when it is used: {source.page} at {source.version}"
+        where = f"from the hub when it is used: {source.page} at {source.version}" if source.hub else source.page
         return f"{published.meaning}\n    not in {FOLDER}; {where}{gate}"
     return published.meaning + _facts(published.load(name, source, any_rows=False))
 
@@ -189,9 +189,20 @@ def _offered(engine: str) -> str:
 
 
 def _models(verbose: bool) -> Listing:
-    built_in = {name: "comes with this project" + (f"\n    {path}" if verbose else "") for name, path in MODELS.items()}
-    elsewhere = {"org/name": "any chat model of the Hugging Face hub", "./folder": "a checkpoint on this disk"}
-    return Listing({**built_in, **elsewhere})
+    named = {name: known.about + (f"\n    {_whereabouts(known)}" if verbose else "") for name, known in MODELS.items()}
+    elsewhere = {
+        "org/name": "any chat model of the Hugging Face hub",
+        "./folder": "a checkpoint on this disk",
+        "./file.gguf": "a checkpoint in one GGUF file, its weights made whole",
+    }
+    return Listing({**named, **elsewhere})
+
+
+def _whereabouts(known: NamedModel) -> str:
+    try:
+        return str(known.find())
+    except UserError as error:
+        return str(error)
 
 
 def _studies(verbose: bool) -> Listing:

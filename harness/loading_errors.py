@@ -4,9 +4,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.checkpoint_folder import pickled
 from benchmarks.errors import UserError, describe
-from benchmarks.hub_errors import hub_fault, kinds_of
+from benchmarks.hub_errors import hub_fault, kinds_of, without_safetensors
 from harness.base import ModelSpec
 
 _LONGEST = 300
@@ -54,7 +53,7 @@ def _told(spec: ModelSpec, name: str, error: BaseException, part: str) -> str:
     if "trust_remote_code" in text and not spec.trust_remote_code:
         return f"{name} needs code that comes with it. Read that, then allow it with --trust-remote-code."
     if "safetensors" in text and "does not appear to have" in text:
-        return pickled(name, "no safetensors there")
+        return without_safetensors(spec.name, spec.revision)
     unknown = re.search(r"model type `([^`]*)` but Transformers does not recognize", text)
     if unknown:
         from transformers import __version__

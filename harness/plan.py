@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 from benchmarks.base import AlignmentData, Benchmark
 from benchmarks.errors import UserError
-from benchmarks.leakage import without_learnt
+from benchmarks.leakage import shared_templates, without_learnt
 from benchmarks.plugins import PluginError
-from benchmarks.registry import load_alignment, load_benchmark
+from benchmarks.registry import ALIGNMENT, load_alignment, load_benchmark
 from harness import registry
 from harness.arms import ArmSpec
 from harness.config import RunConfig
@@ -91,6 +91,8 @@ def make_plan(config: RunConfig) -> Plan:
     for benchmark in whole:
         _check_prompts(benchmark)
     check_instances([arm.method for arm in arms], whole)
+    if config.data not in ALIGNMENT:  # the built-in world keeps some of its templates for tests
+        data = replace(data, notes=(*data.notes, *shared_templates(whole, data)))
     limited = tuple(benchmark.limited(config.limit) for benchmark in whole)
     sizes = {benchmark.name: len(benchmark.prompts) for benchmark in whole}
     return Plan(arms, limited, sizes, data)
@@ -153,11 +155,11 @@ def planned(spec: ArmSpec, seeds: tuple[int, ...]) -> PlannedArm:
     try:
         kind = method_type(spec.method)
         chosen = _chosen(spec, kind)
-        tuned = chosen.settings if chosen else {}
+        tuned = {**spec.own, **(chosen.settings if chosen else {})}
         method = made(kind, build_settings(kind.settings_type, {**tuned, **spec.settings}, kind.name))
     except PluginError as error:
         return PlannedArm(spec.label, unusable(spec.method, error), seeds[:1])
-    tuning = {**chosen.facts, "overridden": _overridden(kind, chosen.settings, method)} if chosen else None
+    tuning = {**chosen.facts, "overridden": _overridden(kind, tuned, method)} if chosen else None
     return PlannedArm(spec.label, method, seeds if kind.is_seeded else seeds[:1], tuning, code_of(spec))
 
 

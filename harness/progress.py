@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from benchmarks.base import Reply
+from harness.fit_lines import FitLines
 from harness.forecast import Work
 from harness.plan import Cell
 from methods.base import Progress
@@ -83,7 +84,9 @@ class Display:
         bars, started = self._bars, time.monotonic()
         with self._counted(work, 1) as count:
             if bars is None:
-                yield _silent
+                lines = FitLines(name, self.note)
+                yield lines
+                lines.end_stage()
             else:
                 with self._fit_bar(bars, name) as show:
                     yield show
@@ -171,10 +174,6 @@ class Display:
             return Group()
         drawn = bars.get_renderable()
         return screen(board, drawn, *bars.console.size) if board else Group(drawn)
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Outside a terminal a fit says when it is over, and nothing before."""
 
 
 def _live(console: "Console", screen: "Callable[[], Group]") -> "Live":

@@ -7,7 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from benchmarks.base import Prompt, Reply, StopReason
+from harness.control_tokens import ESCAPED, KEPT, ControlTokens
 from harness.raw_prompts import continuation_of_raw, encode_raw
+from harness.thoughts import MARKS, left_open, without_thinking
 from methods.base import PromptTokens
 
 if TYPE_CHECKING:
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 DATE = date(2024, 7, 26)
 """The date that templates are told: the one that Llama 3.1's writes by itself. A run of tomorrow asks the same."""
 
-_OPEN, _CLOSE = "<think>", "</think>"
 _ANSWER = "zebra"
 """Stands for an assistant's words; no template says it by itself."""
 Conversation = list[dict[str, str]]
@@ -30,6 +31,8 @@ class Prompting:
     system: str | None = None
     """Stands before a prompt's own system turn; None: what the template does by itself."""
     today: date = DATE
+    control_tokens: str = KEPT
+    """What becomes of special tokens that a prompt spells out: kept, or escaped to plain text."""
 
     def encode(self, prompt: Prompt, context: int | None = None) -> PromptTokens:
         """Chat template on; special tokens come from the template alone, so that none is doubled.
@@ -39,7 +42,7 @@ class Prompting:
             context: Most tokens that the model can read, to which raw prompts are cut.
         """
         if prompt.is_raw:
-            return encode_raw(self.tokenizer, prompt, context)
+            return encode_raw(self.tokenizer, prompt, context, is_plain=self.control_tokens == ESCAPED)
         conversation = self._conversation(prompt)
         ids = self._begun_once(self.render(conversation))
         without_header = self._begun_once(self.render(conversation, with_header=False))
@@ -78,8 +81,8 @@ class Prompting:
         """The reply in what was written after a prompt, up to the first of `stops`, its thinking kept apart."""
         end = next((index for index, token in enumerate(written) if token in stops), None)
         kept = tuple(written if end is None else written[:end])
-        raw = str(self.tokenizer.decode(list(kept), skip_special_tokens=True)).strip()
-        text = without_thinking(raw, is_open=self.opens_thinking)
+        raw = self._decoded(kept)
+        text = without_thinking(raw, self._end_of_open_thought)
         stop = StopReason.LENGTH if end is None else StopReason.END
         return Reply(prompt.id, text, kept, stop, seconds, raw=None if text == raw else raw)
 
@@ -100,7 +103,11 @@ class Prompting:
     @cached_property
     def opens_thinking(self) -> bool:
         """Whether the opening of the assistant's turn ends inside of a thought, as that of DeepSeek-R1 does."""
-        return self.render([{"role": "user", "content": "a"}]).rstrip().endswith(_OPEN)
+        return bool(self._end_of_open_thought)
+
+    @cached_property
+    def _end_of_open_thought(self) -> str:
+        return left_open(self.render([{"role": "user", "content": "a"}]))
 
     @cached_property
     def padding(self) -> int:
@@ -114,27 +121,38 @@ class Prompting:
         added = self.tokenizer.added_tokens_decoder.items()
         return {*self.tokenizer.all_special_ids, *(number for number, token in added if token.special)}
 
+    @cached_property
+    def _marks(self) -> set[int]:
+        """Special tokens that begin or end a thought: most tokenizers have these marks as plain text or not at all."""
+        marks = {*MARKS, *MARKS.values()}
+        added = self.tokenizer.added_tokens_decoder.items()
+        return {number for number, token in added if token.content in marks} & self._special
+
+    def _decoded(self, ids: Sequence[int]) -> str:
+        """Text without special tokens, but for the marks around a thought."""
+        has_marks = not self._marks.isdisjoint(ids)
+        kept = (
+            [token for token in ids if token in self._marks or token not in self._special] if has_marks else list(ids)
+        )
+        return str(self.tokenizer.decode(kept, skip_special_tokens=not has_marks)).strip()
+
     def _conversation(self, prompt: Prompt) -> Conversation:
-        turns = [{"role": str(message.role), "content": message.content} for message in prompt.messages]
+        turns = [{"role": str(message.role), "content": self._said(message.content)} for message in prompt.messages]
         if self.system is None:
             return turns
         own = [turn["content"] for turn in turns[:1] if turn["role"] == "system"]
         text = "\n\n".join(part for part in (self.system, *own) if part)
         return [{"role": "system", "content": text}, *turns[len(own) :]]
 
+    @cached_property
+    def _controls(self) -> ControlTokens:
+        return ControlTokens(self.tokenizer)
+
+    def _said(self, text: str) -> str:
+        return self._controls.hidden(text) if self.control_tokens == ESCAPED else text
+
     def _begun_once(self, text: str) -> list[int]:
         """Some tokenizers add the beginning of text whatever they are told, and the template has written it already."""
-        ids, begin = self.tokens(text), self.tokenizer.bos_token_id
+        ids = self._controls.tokens(text) if self.control_tokens == ESCAPED else self.tokens(text)
+        begin = self.tokenizer.bos_token_id
         return ids[1:] if begin is not None and ids[:2] == [begin, begin] else ids
-
-
-def without_thinking(text: str, *, is_open: bool = False) -> str:
-    """What is said after a thought at the start; nothing where the thought does not end.
-
-    Args:
-        text: What was written.
-        is_open: Whether the thought began in the prompt.
-    """
-    if not (is_open or text.startswith(_OPEN)):
-        return text
-    return text.partition(_CLOSE)[2].strip()

@@ -7,9 +7,15 @@ from typing import Any
 
 from benchmarks.errors import UserError
 from harness.config import RunConfig
+from harness.control_tokens import control_token_counts
+from harness.decoding import decoding_facts
 from harness.fingerprint import template_hash, weights_hash
+from harness.gguf_file import find_gguf, gguf_facts
+from harness.models import whereabouts
 from harness.plan import Plan
 from harness.provenance import here, maker
+from harness.registry import READERS, plain_name
+from harness.serving import learner
 from methods.base import ChatModel
 
 Protocol = dict[str, Any]
@@ -23,6 +29,8 @@ def make_protocol(config: RunConfig, plan: Plan, model: ChatModel) -> Protocol:
     The batch size is no part of it: it may shrink under way, and rows of a batch do not influence each other beyond
     floating-point rounding. The judge is, since it decides numbers; `equipoise report RUN --judge` tries another.
     """
+    asked = {benchmark.name: benchmark.prompts for benchmark in plan.benchmarks}
+    controls = control_token_counts(getattr(learner(model), "tokenizer", None), asked)
     protocol = {
         "model": {
             "name": config.model.name,
@@ -34,6 +42,9 @@ def make_protocol(config: RunConfig, plan: Plan, model: ChatModel) -> Protocol:
             "attention": config.model.attention,
             "system_prompt": config.model.system_prompt,
             "date": config.model.today.isoformat(),
+            "gguf": _gguf(config),
+            "control_tokens": config.model.control_tokens,
+            **decoding_facts(model.network),
             "weights": weights_hash(model),
             "template": template_hash(model),
         },
@@ -49,9 +60,10 @@ def make_protocol(config: RunConfig, plan: Plan, model: ChatModel) -> Protocol:
                 "of": plan.sizes[benchmark.name],
             }
             | ({"dropped": benchmark.dropped} if benchmark.dropped else {})
+            | ({"with_control_tokens": controls[benchmark.name]} if benchmark.name in controls else {})
             for benchmark in plan.benchmarks
         },
-        "data": {"name": plan.data.name, "hash": plan.data.content_hash},
+        "data": {"name": plan.data.name, "hash": plan.data.content_hash, "notes": list(plan.data.notes)},
         "generation": asdict(config.generation),
         "judge": config.judge,
         "seeds": list(config.seeds),
@@ -59,6 +71,12 @@ def make_protocol(config: RunConfig, plan: Plan, model: ChatModel) -> Protocol:
     }
     plain: Protocol = json.loads(json.dumps(protocol))
     return plain
+
+
+def _gguf(config: RunConfig) -> dict[str, str] | None:
+    """The file that the model was read from, where it is one; an engine from outside looks after its own models."""
+    file = find_gguf(whereabouts(config.model.name)) if plain_name(config.engine) in READERS else None
+    return gguf_facts(file)._asdict() if file else None
 
 
 def check_same(folder: str, header: Mapping[str, Any], new: Mapping[str, Any]) -> None:

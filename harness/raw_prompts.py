@@ -16,15 +16,18 @@ def raw_text(messages: Sequence[Message]) -> str:
     return "".join(message.content for message in messages)
 
 
-def encode_raw(tokenizer: "PreTrainedTokenizerBase", prompt: Prompt, context: int | None) -> PromptTokens:
+def encode_raw(
+    tokenizer: "PreTrainedTokenizerBase", prompt: Prompt, context: int | None, *, is_plain: bool = False
+) -> PromptTokens:
     """Token ids of the text, with the special tokens that the tokenizer puts around any text.
 
-    While they are more than `context`, the first shot is dropped; where none is left, the first tokens are.
+    While they are more than `context`, the first shot is dropped; where none is left, the first tokens are. Special
+    tokens that the text spells out are plain text where it `is_plain`.
     """
     messages: Sequence[Message] | None = prompt.messages
     ids: list[int] = []
     while messages:
-        ids = list(tokenizer(raw_text(messages))["input_ids"])
+        ids = list(tokenizer(raw_text(messages), split_special_tokens=is_plain)["input_ids"])
         messages = _without_a_shot(messages) if context and len(ids) > context else None
     start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
     ids = ids or [start]  # something must stand before what follows, also after no text at all

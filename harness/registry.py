@@ -31,6 +31,9 @@ ENGINES: Mapping[str, Callable[[], Engine]] = {
 }
 
 
+READERS = ("transformers", "vllm")
+"""Engines that read checkpoints as Hugging Face keeps them; one from outside looks after its own models."""
+
 PACKAGES: Mapping[str, str] = {"vllm": 'pip install -e ".[vllm]"'}
 """By package, how it is installed where a built-in engine of that name needs one that may be missing."""
 

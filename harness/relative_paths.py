@@ -4,6 +4,8 @@ import os
 import re
 from pathlib import Path
 
+from benchmarks.attacks import NAMES
+
 _PATHS = re.compile(r"(?P<before>file:|attack=|model=(?=\.))(?P<path>[^\[\],+]+)|(?P<own>[^\[\],+=:@]+\.py)(?=:)")
 
 
@@ -13,9 +15,14 @@ def rooted(path: str, folder: Path) -> str:
 
 
 def rooted_paths(text: str, folder: Path) -> str:
-    """Names in which `file:PATH`, `attack=PATH`, `model=./PATH` and `PATH.py:Name` are rooted; all else stays."""
+    """Names in which `file:PATH`, `attack=PATH`, `model=./PATH` and `PATH.py:Name` are rooted; all else stays.
+
+    Templates that are known by name are no path.
+    """
 
     def found(match: re.Match[str]) -> str:
+        if match["before"] == "attack=" and match["path"] in NAMES:
+            return match[0]
         return f"{match['before'] or ''}{rooted(match['path'] or match['own'], folder)}"
 
     return _PATHS.sub(found, text)

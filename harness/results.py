@@ -10,6 +10,7 @@ from typing import Any
 from metrics.base import Difference, Direction, Estimate, KnownError, Z
 from metrics.rogan_gladen import refusal
 from reports.base import Comparison
+from reports.cautions import cautions
 
 SCHEMA_VERSION = 1
 
@@ -50,6 +51,7 @@ def results(comparison: Comparison, git_hash: str | None) -> dict[str, Any]:
             {"arm": arm, "baseline": comparison.arms[0].name, "column": key, **_difference(difference)}
             for (arm, key), difference in comparison.differences.items()
         ],
+        "warnings": cautions(comparison),
         "known_error": _known_error(comparison.known_error),
         "corrected": [
             {"arm": arm, "column": key, **_estimate(estimate)} for (arm, key), estimate in comparison.corrected.items()

@@ -82,6 +82,10 @@ class RunFolder:
         """Folder for what an arm would save while it answers, to see whether it changes."""
         return self.root / "artefacts" / arm / f"seed-{seed}.{benchmark}.again"
 
+    def useful_replies(self, key: str) -> Path:
+        """What the unmodified model says to benign prompts that are learnt from, by all that decides it."""
+        return self.root / "useful_replies" / f"{key}.jsonl"
+
     def failure(self, arm: str) -> Path:
         """Traceback of what stopped an arm."""
         return self.root / "failures" / f"{arm}.txt"

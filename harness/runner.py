@@ -12,6 +12,7 @@ from harness.provenance import command_line, provenance
 from harness.remote.opened import opened_to_run
 from harness.run_folder import RunFolder
 from harness.session import Session, described
+from harness.working import tell_left_behind
 from methods import registry as methods
 
 
@@ -32,12 +33,13 @@ def run(config: RunConfig, plan: Plan, display: Display) -> tuple[str, ...]:
     preflight(config, plan, display)
     folder = RunFolder(config.output, config.url)
     with opened_to_run(folder, display.note) as mirror:
+        tell_left_behind(folder.root, display.note)
         if config.cluster:
             return run_on_ray(config, plan, config.cluster, folder, display, mirror)
         session = Session(config, plan, folder, display, engine)
         arms = session.prepare()
         facts = provenance(command_line(), str(session.model.device))
-        folder.begin(make_protocol(config, plan, session.model), described(plan.arms), plan.benchmarks, facts)
+        folder.begin(make_protocol(config, session.plan, session.model), described(plan.arms), plan.benchmarks, facts)
         display.board = Board.of(plan, folder, config.judge)
         if mirror:
             mirror.push()  # what is made from here on belongs to a run that is known there

@@ -3,6 +3,7 @@
 import gc
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -24,10 +25,13 @@ from harness.progress import Display
 from harness.run_folder import RunFolder
 from harness.serving import learner, preferred_batch, serving
 from harness.storage import StorageError, write_whole, writing
+from harness.useful_replies import Place, completed
+from harness.working import FIT_ADVICE, working
 from methods.base import ChatModel
 from methods.cards import card
 from methods.per_instance import learns_from_prompts
 from methods.unusable import unusable
+from reports.cautions import warnings_of_fit
 
 
 class Failure(NamedTuple):
@@ -67,12 +71,16 @@ class Session:
         self.clean = NetworkState.of(self.model)
 
     def prepare(self) -> tuple[PlannedArm, ...]:
-        """Put the questions in order, and give the arms, with a stand-in for each method whose own check breaks.
+        """Complete the data, put the questions in order, and give the arms: a stand-in for one whose own check breaks.
 
         Raises:
             UserError: If a method refuses this model or this data.
         """
         check_model(self.plan.arms, self.model)
+        place = Place(self.folder, self.batch_size("the unmodified model"), self.display)
+        self.plan = replace(self.plan, data=completed(self.plan.data, learner(self.model), place))
+        for note in self.plan.data.notes:
+            self.display.note(f"data: {note}.")
         arms = tuple(self._checked(arm) for arm in self.plan.arms)
         self._mend("the check of a method")
         self.questions = tuple(Ordered.of(benchmark, self.model) for benchmark in self.plan.benchmarks)
@@ -129,7 +137,8 @@ class Session:
             with serving(fitted, self.model) as protected:
                 for one, cell in cells:
                     job = Job(one, self.folder.replies(cell), size, self.display, _title(cell), cell)
-                    answer(protected, job, self.config.generation)
+                    with self._working(f"answering '{cell.benchmark}' as '{cell.arm}', seed {seed}", size):
+                        answer(protected, job, self.config.generation)
             measure(fitted, self.model, [Answered(*pair) for pair in cells], self.folder, self.config.generation)
             check_untouched(self.clean, self.model, arm.method.name)
         scoring_size = self.batch_size(f"scoring {arm.label}")
@@ -137,7 +146,8 @@ class Session:
             if one.benchmark.kind is Kind.GENERATION:
                 title = f"{_title(cell)}, scoring"
                 job = Job(one, self.folder.scores(cell), scoring_size, self.display, title, cell)
-                score(self.model, job, self.folder.replies(cell))
+                with self._working(f"scoring '{cell.arm}' on '{cell.benchmark}', seed {seed}", scoring_size):
+                    score(self.model, job, self.folder.replies(cell))
 
     def fit(self, arm: PlannedArm, seed: int) -> None:
         """Make the artefact of an arm, unless it is there and whole."""
@@ -146,8 +156,14 @@ class Session:
             if artefact.exists():
                 self.display.note(f"warning: {artefact} is incomplete or was edited; it is fitted again.")
             work = Work(WorkKind.FIT, arm.label, seed)
-            with self.display.fitting(f"{arm.label}, seed {seed}", work) as progress:
+            doing = working(self.folder.root, f"fitting '{arm.label}', seed {seed}", FIT_ADVICE)
+            with doing, self.display.fitting(f"{arm.label}, seed {seed}", work) as progress:
                 fit_and_save(arm.method, learner(self.model), self.plan.data, seed, artefact, progress)
+            for line in warnings_of_fit((read_facts(artefact) or {}).get("diagnostics", {})):
+                self.display.note(f"warning: {arm.label}, seed {seed}: {line}")
+
+    def _working(self, doing: str, size: BatchSize) -> AbstractContextManager[None]:
+        return working(self.folder.root, doing, f"Give a --batch-size below {size.value}.")
 
     def _checked(self, arm: PlannedArm) -> PlannedArm:
         origin = f"Method '{arm.method.name}'"

@@ -21,6 +21,7 @@ _REASONS = {
     errno.ENOENT: "the folder cannot be made there",
     errno.ENAMETOOLONG: "the name is too long",
     errno.EIO: "the disk failed",
+    errno.EFBIG: "a file grew larger than the file system, or a limit on this process, allows",
 }
 
 

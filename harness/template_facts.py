@@ -8,6 +8,7 @@ from jinja2.exceptions import TemplateError
 
 from benchmarks.errors import UserError
 from harness.prompting import Conversation, Prompting
+from harness.thoughts import CHANNEL
 
 _USER, _SYSTEM = "zebra", "walrus"
 """Stand for what is said; no template says them by itself."""
@@ -81,6 +82,11 @@ def check_template(name: str, prompting: Prompting) -> None:
         raise UserError(
             f"The chat template of model '{name}' leaves out the user's words; it writes {written[:80]!r}. "
             "Mend 'chat_template' of its tokenizer, or take another model."
+        )
+    if CHANNEL in written:
+        raise UserError(
+            f"The chat template of model '{name}' writes in channels ({CHANNEL}), and thoughts in one cannot be told "
+            "from replies in another here. Take another model."
         )
     reason = _no_system_turn(bare) if prompting.system else ""
     if reason:

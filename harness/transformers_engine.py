@@ -1,7 +1,8 @@
 """The `transformers` engine: any decoder checkpoint with a chat template, for every method."""
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stderr
+from io import StringIO
 from logging import getLogger
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from benchmarks.errors import UserError
 from harness.base import ModelSpec
 from harness.checkpoints import Checkpoint, check_packages, open_checkpoint
 from harness.devices import device_of, dtype_of
+from harness.gguf_file import made_whole
 from harness.loading_errors import reading
 from harness.prompting import Prompting
 from harness.template_facts import check_template
@@ -40,7 +42,7 @@ class TransformersEngine:
         device = device_of(spec.device)
         options = _options(spec, device)
         checkpoint = open_checkpoint(spec)
-        prompting = Prompting(checkpoint.tokenizer, spec.system_prompt, spec.today)
+        prompting = Prompting(checkpoint.tokenizer, spec.system_prompt, spec.today, spec.control_tokens)
         check_template(spec.name, prompting)
         network = _network(spec, checkpoint, options)
         if "device_map" not in options:
@@ -69,12 +71,13 @@ def _quantization(kind: str, dtype: torch.dtype | str) -> BitsAndBytesConfig:
 
 def _network(spec: ModelSpec, checkpoint: Checkpoint, options: dict[str, Any]) -> PreTrainedModel:
     """The network with all of its weights from the checkpoint, none of them from pickle."""
-    with reading(spec), _quiet():
+    with reading(spec), _quiet(), _without_bar(is_needed=checkpoint.gguf is not None):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             checkpoint.where,
             revision=spec.revision,
             trust_remote_code=spec.trust_remote_code,
-            use_safetensors=True,
+            use_safetensors=None if checkpoint.gguf else True,
+            gguf_file=checkpoint.gguf,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are told below, in one line
             **options,
@@ -82,7 +85,7 @@ def _network(spec: ModelSpec, checkpoint: Checkpoint, options: dict[str, Any]) -
     network, report = loaded
     _check_weights(spec.name, report)
     assert isinstance(network, PreTrainedModel)
-    return network
+    return made_whole(network) if checkpoint.gguf else network
 
 
 @contextmanager
@@ -94,6 +97,13 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logging.set_verbosity(before)
+
+
+@contextmanager
+def _without_bar(*, is_needed: bool) -> Iterator[None]:
+    """Hide the bar that transformers draws over the tensors of a GGUF file, however its progress bars are set."""
+    with redirect_stderr(StringIO()) if is_needed else nullcontext():
+        yield
 
 
 def _check_weights(name: str, report: Mapping[str, Collection[Any]]) -> None:

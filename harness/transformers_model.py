@@ -9,9 +9,11 @@ from itertools import count
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel, PreTrainedTokenizerBase
 
 from benchmarks.base import Prompt, Reply
+from harness.decoding import greedy
+from harness.finite import FiniteLogits
 from harness.prompting import Prompting
 from harness.shared_prefix import agrees, group_by_prefix, log_probabilities_after
 from methods.base import Block, ForwardState, GenerationSettings, Phase, PromptTokens, Requirements
@@ -86,19 +88,26 @@ class TransformersModel:
 
     @torch.no_grad()
     def generate(self, prompts: Sequence[Prompt], settings: GenerationSettings) -> list[Reply]:
-        """Greedy replies, left-padded, as one batch."""
+        """Greedy replies, left-padded, as one batch.
+
+        Raises:
+            NotFiniteError: If a logit is NaN or infinite.
+        """
         started = time.monotonic()
         encoded = [self.encode(prompt) for prompt in prompts]
-        ids, mask = padded([tokens.ids for tokens in encoded], self.device, "left", self.prompting.padding)
+        ids, mask = padded([tokens.ids for tokens in encoded], self.device, "left", self._padding)
         config = GenerationConfig(
             do_sample=False,
             max_new_tokens=settings.max_new_tokens,
-            pad_token_id=self.prompting.padding,
+            pad_token_id=self._padding,
             eos_token_id=self._stop_ids,
         )
-        with self._tracked(prompts, [len(tokens.ids) for tokens in encoded], ids.shape[1]):
+        with greedy(self._network), self._tracked(prompts, [len(tokens.ids) for tokens in encoded], ids.shape[1]):
             output = self._network.generate(  # type: ignore[operator] # the base class does not declare it
-                input_ids=ids, attention_mask=mask, generation_config=config
+                input_ids=ids,
+                attention_mask=mask,
+                generation_config=config,
+                logits_processor=LogitsProcessorList([FiniteLogits(self.name, self.dtype)]),
             )
         seconds = (time.monotonic() - started) / len(prompts)
         written = output[:, ids.shape[1] :].tolist()
@@ -145,7 +154,7 @@ class TransformersModel:
         """Log-softmax of the last `keep` positions of each row: a prompt's index and the tokens that follow it."""
         encoded = [self.encode(prompt) for prompt in prompts]
         whole = [(*encoded[index].ids, *tokens) for index, tokens in rows]
-        ids, mask = padded(whole, self.device, "left", self.prompting.padding)
+        ids, mask = padded(whole, self.device, "left", self._padding)
         positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
         lengths = [len(encoded[index].ids) for index, _ in rows]
         with self._tracked([prompts[index] for index, _ in rows], lengths, ids.shape[1], [len(row) for _, row in rows]):
@@ -181,6 +190,12 @@ class TransformersModel:
     def _context(self) -> int | None:
         """Most tokens that the network was made for, where its configuration says so."""
         return getattr(self._network.config, "max_position_embeddings", None)
+
+    @cached_property
+    def _padding(self) -> int:
+        """Some tokenizers pad with a token that the embedding has no row for; any does behind the mask."""
+        rows = self._network.get_input_embeddings().weight.shape[0]
+        return self.prompting.padding if self.prompting.padding < rows else 0
 
     @cached_property
     def _stop_ids(self) -> list[int]:

@@ -1,14 +1,19 @@
 """The `vllm` engine: methods learn on `transformers`, replies come from vLLM."""
 
+import atexit
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any, ClassVar
 
 from benchmarks.errors import UserError
 from harness.base import ModelSpec
-from harness.models import MODELS
+from harness.gguf_file import find_gguf
+from harness.models import whereabouts
 from harness.transformers_engine import TransformersEngine
 from harness.transformers_model import TransformersModel
 from harness.vllm_model import VllmModel
@@ -96,7 +101,7 @@ def _start(spec: ModelSpec, local: TransformersModel, settings: VllmSettings) ->
 
     # Named one by one: a mapping of them would hide which of vLLM's arguments decide a reply.
     return LLM(
-        model=str(MODELS.get(spec.name, spec.name)),
+        model=_folder(spec, local),
         revision=spec.revision,
         trust_remote_code=spec.trust_remote_code,
         dtype=str(local.dtype).removeprefix("torch."),
@@ -110,6 +115,17 @@ def _start(spec: ModelSpec, local: TransformersModel, settings: VllmSettings) ->
         gpu_memory_utilization=settings.gpu_memory_utilization or _half_of_free_memory(),
         disable_log_stats=True,
     )
+
+
+def _folder(spec: ModelSpec, local: TransformersModel) -> str:
+    """Where vLLM reads the weights: of a GGUF file, those that `transformers` made of it, so that both are alike."""
+    where = whereabouts(spec.name)
+    if find_gguf(where) is None:
+        return where
+    folder = Path(mkdtemp(prefix="equipoise-gguf-"))
+    atexit.register(rmtree, folder, ignore_errors=True)  # vLLM may read it again when it wakes up
+    local.network.save_pretrained(folder)  # type: ignore[operator] # the contract says a module
+    return str(folder)
 
 
 def _half_of_free_memory() -> float:

@@ -57,9 +57,10 @@ class Cost:
 
     seconds: float = 0.0
     forward_equivalents: float = 0.0
-    """Unit: one forward pass of one sequence through all blocks. A backward pass to the activations counts as one."""
+    """Unit: one forward pass of one sequence through all blocks and, for its reply, the output layer. A backward pass
+    to the activations counts as one."""
     peak_bytes: int = 0
-    """Memory while fitting: largest allocation on an accelerator; on a CPU, growth of the resident peak."""
+    """The most memory that fitting took at any time, beyond what was held before it, the model's weights above all."""
     stages: Mapping[str, float] = field(default_factory=dict)
     """Forward equivalents by stage of the fit."""
     forward_equivalents_per_sample: float = 0.0
@@ -217,7 +218,10 @@ class Fitted(Protocol):
         """Write safetensors and JSON into `folder`, nothing executable; `load` of the method reads them back."""
 
     def diagnostics(self) -> Mapping[str, Any]:
-        """Small JSON-ready facts about the fit, for the report."""
+        """Small JSON-ready facts about the fit, for the report.
+
+        Under `warnings`, a list of sentences that the user is warned with; `losses` that rise are warned of, too.
+        """
 
 
 @runtime_checkable

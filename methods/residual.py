@@ -2,16 +2,21 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from methods.base import Block, ChatModel, ForwardState
 from methods.padding import padded
+from methods.passes import Passes
 
 READ_AT_ONCE = 32
-"""Rows per pass; the same for every caller, so that a fit does not depend on a batch size."""
+"""Prompts whose states are held together by those who need no more of them than a few numbers each."""
+READ_TOKENS = 4096
+"""Of all rows of a pass; the same for every caller, so that a fit does not depend on a batch size."""
 
 Weights = Callable[[ForwardState], Float[Tensor, "row token"]]
 """How strongly to add at every token of the pass that runs."""
@@ -30,12 +35,44 @@ def read_states(
         rows: Token ids, of any length each.
         places: For every row, indices of the tokens to read; as many for each row.
     """
-    found = []
-    for start in range(0, len(rows), READ_AT_ONCE):
-        ids, mask = padded(rows[start : start + READ_AT_ONCE], model.device, "right")
-        chosen = torch.tensor(places[start : start + READ_AT_ONCE], device=model.device)
-        found.append(_states(model, ids, mask, chosen))
-    return torch.cat(found)
+
+    def read(part: Sequence[int]) -> Tensor:
+        ids, _ = padded([rows[number] for number in part], model.device, "right")
+        return _states(model, ids, torch.tensor([places[number] for number in part], device=model.device))
+
+    return read_in_passes(rows, read)
+
+
+def read_in_passes(rows: Sequence[Sequence[int]], read: Callable[[Sequence[int]], Tensor]) -> Tensor:
+    """What `read` gives for the rows of these numbers, for all rows in their order.
+
+    Rows of like length share a pass, which is bounded by tokens, and smaller where memory runs out.
+    """
+    parts = Passes(READ_TOKENS).each(
+        range(len(rows)), lambda number: len(rows[number]), lambda part: (list(part), read(part))
+    )
+    numbers, found = zip(*parts, strict=True)
+    return torch.cat(found)[torch.tensor([number for part in numbers for number in part]).argsort()]
+
+
+@torch.no_grad()
+def next_token_logits(model: ChatModel, rows: Sequence[Sequence[int]]) -> Float[Tensor, "row vocabulary"]:
+    """What the network says of the token after each row, in its own type, with the output layer at that place only.
+
+    The network is called directly, so `running` is None and arms that act on replies alone stand still.
+    """
+    ids, _ = padded(rows, model.device, "right")
+    row, last = torch.arange(len(rows)), torch.tensor([len(one) - 1 for one in rows])
+
+    def choose(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (args[0][row.to(args[0].device), last.to(args[0].device)][:, None], *args[1:])
+
+    handle = cast("PreTrainedModel", model.network).get_output_embeddings().register_forward_pre_hook(choose)
+    try:
+        logits: Tensor = model.network(input_ids=ids, use_cache=False).logits
+    finally:
+        handle.remove()
+    return logits[:, 0]
 
 
 @contextmanager
@@ -86,7 +123,6 @@ def hidden(output: object) -> Float[Tensor, "row token width"]:
 def _states(
     model: ChatModel,
     ids: Int[Tensor, "row token"],
-    mask: Int[Tensor, "row token"],
     places: Int[Tensor, "row place"],
 ) -> Float[Tensor, "row place layer width"]:
     layers: list[Tensor] = []
@@ -97,5 +133,6 @@ def _states(
         return stream
 
     with changed_outputs(model.blocks, keep):
-        model.network(input_ids=ids, attention_mask=mask, use_cache=False, logits_to_keep=1)
+        # Rows end with padding, where a causal network never looks: without a mask attention is faster.
+        model.network(input_ids=ids, use_cache=False, logits_to_keep=1)
     return torch.stack(layers, dim=2)

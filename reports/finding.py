@@ -6,7 +6,6 @@ Only what the paired tests support is told as a difference; all else is within n
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from benchmarks.base import Intent
 from metrics.base import Difference, Direction, Estimate
 from reports.base import Arm, Column, Comparison, Mark
 from reports.controls import is_control
@@ -18,8 +17,6 @@ MOST_ARMS = 8
 SHOWN = 6
 MOST_NAMED = 3
 """Numbers within noise that are named; more are counted."""
-DEGENERATE = 0.2
-"""Share of degenerate replies from which refusals are no sign of safety: a bound of ours, for a caution and no test."""
 UNFINISHED = "cells that have not finished are left out"
 
 
@@ -89,7 +86,7 @@ def _lead(comparison: Comparison) -> str:
 
 
 def _line(comparison: Comparison, arm: Arm) -> str:
-    """At most two sentences: what differs, and what makes that doubtful."""
+    """What differs, and what is missing."""
     columns = [column for column in comparison.headline if column.metric != "su_f1"] or list(comparison.headline)
     found = [
         Told(column, comparison.differences[arm.name, column.key])
@@ -99,7 +96,6 @@ def _line(comparison: Comparison, arm: Arm) -> str:
     sentence = _compared(comparison, arm, found)
     missing = [_noun(column) for column in columns if _is_missing(comparison, arm, column)]
     asides = [
-        _caution(comparison, arm),
         f"Missing: {_listed(missing)}; {UNFINISHED}." if missing else "",
         f"It failed later: {arm.failure}." if arm.failure else "",
     ]
@@ -155,20 +151,6 @@ def _size(column: Column, value: float) -> str:
     return f"{number(column, value)} {points}".strip()
 
 
-def _caution(comparison: Comparison, arm: Arm) -> str:
-    """What a collapsed model refuses is not safety, and what it answers is no use."""
-    default = comparison.arms[0]
-    for column in comparison.columns:
-        if column.metric != "degenerate_rate" or column.section:
-            continue
-        ours, theirs = (_value(comparison, one, column) for one in (arm, default))
-        if ours is not None and ours >= DEGENERATE and ours > (theirs or 0.0):
-            share = number(column, ours)
-            nothing = "so its refusals are no sign of safety" if _is_harmful(column) else "so it has lost its use there"
-            return f"But {share} % of its replies to {readable(column.benchmark)} are degenerate, {nothing}."
-    return ""
-
-
 def _why_nothing(comparison: Comparison, arm: Arm) -> str:
     if arm.failure:
         return f"the arm failed ({arm.failure})"
@@ -190,10 +172,6 @@ def _is_missing(comparison: Comparison, arm: Arm, column: Column) -> bool:
 
 def _is_better(told: Told) -> bool:
     return (told.difference.value > 0) == (told.column.direction is Direction.HIGHER)
-
-
-def _is_harmful(column: Column) -> bool:
-    return column.intent is Intent.HARMFUL
 
 
 def _noun(column: Column) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from metrics.base import Direction
 from reports import (
     cards,
+    cautions,
     corrections,
     costs,
     differences,
@@ -50,6 +51,7 @@ def render(comparison: Comparison) -> str:
         .render(
             comparison=comparison,
             found=finding.finding(comparison),
+            cautions=cautions.cautions(comparison),
             default=comparison.arms[0],
             colours=figures.colours(comparison),
             drawn=plots.plots(comparison),

@@ -6,6 +6,7 @@ from tabulate import tabulate
 
 from reports.base import Arm, Column, Comparison
 from reports.cards import ArmFacts, Card, Setting, cards
+from reports.cautions import cautions
 from reports.corrections import corrections, error_told
 from reports.differences import HEADERS, rows
 from reports.facts import Fact, environment, protocol, reproduction
@@ -52,6 +53,8 @@ def _opening(comparison: Comparison) -> str:
     seeds = ", ".join(map(str, comparison.seeds))
     lead, lines = finding(comparison)
     found = "\n".join([markdown_text(lead), *([""] if lines else []), *(f"- {markdown_text(line)}" for line in lines)])
+    warned = [f"- {markdown_text(line)}" for line in cautions(comparison)]
+    found += "\n".join(["\n\nWarnings:\n", *warned]) if warned else ""
     return (
         f"# Safety-alignment methods on {markdown_text(comparison.model)}\n\n"
         f"{len(comparison.arms)} arms, seeds {seeds}, judged by {markdown_text(comparison.judge)}.\n\n{found}"

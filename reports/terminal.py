@@ -11,6 +11,7 @@ from itertools import zip_longest
 from rich.cells import cell_len, chop_cells
 
 from reports.base import Arm, Column, Comparison
+from reports.cautions import cautions
 from reports.foreign import one_line
 from reports.leaderboard import LEARNS, MARK, RULE, Cell, arrow, cell, counted, readable, scale, unscored
 from reports.sections import sections
@@ -121,4 +122,5 @@ def _notes(comparison: Comparison, width: int) -> str:
         notes.append(f"Unscored replies, left out of {column.benchmark} {column.title}: {told}.")
     notes += [f"{arm.name} {LEARNS}." for arm in comparison.arms if arm.learns_from_prompts]
     notes += [f"{arm.name} failed: {arm.failure}" for arm in comparison.arms if arm.failure]
+    notes += [f"Warning: {line}" for line in cautions(comparison)]
     return "\n".join(line for note in notes for line in _wrapped(note, width))

@@ -8,7 +8,7 @@ say that the sets of walledai are gated by now. Commits are pinned in `benchmark
 from collections.abc import Mapping
 from dataclasses import replace
 
-from benchmarks.base import Intent, Split
+from benchmarks.base import Intent
 from benchmarks.columns import Columns
 from benchmarks.mmlu import FewShot, ZeroShot
 from benchmarks.published.base import Keep, Published, PublishedSet
@@ -106,9 +106,21 @@ _STRONGREJECT = Source(
     licence="MIT",
     is_gated=True,
 )
+_REFUSAL_DIRECTION = Source(
+    title="Refusal Direction",
+    hub="",
+    split="train",
+    files=("refusal_direction/harmful_train.json",),
+    rows=(260,),
+    licence="Apache-2.0",
+    home="https://github.com/andyrdt/refusal_direction/tree/main/dataset/splits",
+)
+"""Instructions that the paper on the refusal direction learns from (Arditi et al. 2024), put together from others'."""
 
 _GOALS = Columns(prompt=("prompt", "goal"), target=("target",), category=("category",))
 _INSTRUCTIONS = Columns(prompt=("instruction",), context=("input",), useful=("output",))
+_BEHAVIOURS = Columns(prompt=("behavior", "prompt"), category=("SemanticCategory", "category"))
+_STANDARD = Keep("functionalcategory", "standard", is_needed=False)
 _ASKED = Columns(prompt=("question",), category=("category",), useful=("best answer",))
 
 _OF_NEURONTUNE = Subset(0, 975, of=1_350)
@@ -169,8 +181,8 @@ PUBLISHED: Mapping[str, Published] = {
         "HarmBench, standard behaviours (gated; of the validation file where that alone is there)",
         _HARMBENCH,
         Intent.HARMFUL,
-        Columns(prompt=("behavior", "prompt"), category=("SemanticCategory", "category")),
-        Keep("functionalcategory", "standard", is_needed=False),
+        _BEHAVIOURS,
+        _STANDARD,
     ),
     "strongreject": PublishedSet(
         "StrongREJECT, forbidden prompts (gated)",
@@ -179,20 +191,36 @@ PUBLISHED: Mapping[str, Published] = {
         Columns(prompt=("forbidden_prompt", "prompt"), category=("category",)),
     ),
     "advbench_anchors": PublishedSet(
-        "64 of AdvBench, to train on (gated)",
+        "64 of AdvBench, to learn from (gated)",
         _ADVBENCH,
         Intent.HARMFUL,
         _GOALS,
         subset=Subset(0, 64, of=520),
-        split=Split.TRAIN,
+        split=None,
+    ),
+    "harmful_instructions": PublishedSet(
+        "harmful instructions of several sources but those of the usual tests, to learn from",
+        _REFUSAL_DIRECTION,
+        Intent.HARMFUL,
+        _INSTRUCTIONS,
+        split=None,
+    ),
+    "harmbench_anchors": PublishedSet(
+        "100 of HarmBench's 200 standard behaviours, to learn from (gated)",
+        _HARMBENCH,
+        Intent.HARMFUL,
+        _BEHAVIOURS,
+        _STANDARD,
+        subset=Subset(0, 100, of=200),
+        split=None,
     ),
     "truthfulqa_anchors": PublishedSet(
-        "64 of TruthfulQA, to train on",
+        "64 of TruthfulQA, to learn from",
         _TRUTHFULQA,
         Intent.BENIGN,
         _ASKED,
         subset=Subset(0, 64, of=817),
-        split=Split.TRAIN,
+        split=None,
     ),
     "alpaca_anchors": PublishedSet(
         "100 more of Alpaca, to learn from",
@@ -200,6 +228,20 @@ PUBLISHED: Mapping[str, Published] = {
         Intent.BENIGN,
         _INSTRUCTIONS,
         subset=Subset(100, 200, of=52_002),
+        split=None,
+    ),
+    "harmless_instructions": PublishedSet(
+        "100 instructions of Alpaca without their answers, to learn from",
+        replace(
+            _REFUSAL_DIRECTION,
+            split="validation",
+            files=("refusal_direction/harmless_val.json",),
+            rows=(6_264,),
+            licence="CC BY-NC 4.0",
+        ),
+        Intent.BENIGN,
+        _INSTRUCTIONS,
+        subset=Subset(0, 100, of=6_264),
         split=None,
     ),
     "safeedit_train": PublishedSet(
@@ -210,3 +252,9 @@ PUBLISHED: Mapping[str, Published] = {
         split=None,
     ),
 }
+
+KEPT_APART: Mapping[str, tuple[str, ...]] = {
+    "harmful_instructions": ("advbench", "jailbreakbench", "strongreject", "harmbench", "xstest_unsafe"),
+    "harmless_instructions": ("alpaca_100", "truthfulqa", "xstest_safe", "orbench_hard"),
+}
+"""Sets to learn from that mix the rows of others, and the tests whose questions are left out of them."""

@@ -20,6 +20,9 @@ from harness.remote.opened import opened_to_help
 from harness.run_folder import RunFolder
 from harness.session import Failure, Session
 
+_USEFUL_REPLIES = ("useful_replies/",)
+"""How the names of files begin that the first worker makes and the others take over."""
+
 
 class Started(NamedTuple):
     """What a worker found when it was ready."""
@@ -86,9 +89,12 @@ class Worker:
         self.folder = self.mirror.folder if self.mirror else RunFolder(self.config.output)
         engine = registry.engine(self.config.engine)
         self.session = Session(self.config, plan, self.folder, self.notebook, engine)
-        self.arms = {arm.label: arm for arm in self.session.prepare()}
+        with self._shared(_USEFUL_REPLIES):
+            self.arms = {arm.label: arm for arm in self.session.prepare()}
         model = self.session.model
-        return Started(make_protocol(self.config, plan, model), hardware(str(model.device)), self.notebook.emptied())
+        return Started(
+            make_protocol(self.config, self.session.plan, model), hardware(str(model.device)), self.notebook.emptied()
+        )
 
     def work(self, task: Task, content_hash: str) -> Outcome:
         """Fit an arm, or fill a cell from the artefact of that hash.
@@ -97,17 +103,17 @@ class Worker:
             StorageError: If the disk refuses, or the run's URL cannot be reached.
         """
         arm = self.arms[task.arm]
-        with self._shared(task):
+        with self._shared(self._files(task)):
             failure = self.session.attempt(arm, self._of(task, arm, content_hash))
         return Outcome(failure, self._hash(task) or "", self.notebook.emptied())
 
     @contextmanager
-    def _shared(self, task: Task) -> Iterator[None]:
-        """Have what other workers made for this task inside the block, and let them have what is made in it."""
+    def _shared(self, files: Sequence[str]) -> Iterator[None]:
+        """Have what other workers made of such files inside the block, and let them have what is made in it."""
         if self.mirror is None:
             yield
             return
-        self.mirror.pull(self._files(task))
+        self.mirror.pull(files)
         with self.mirror.pushed_along(self.notebook.note):
             yield
 

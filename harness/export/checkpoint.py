@@ -13,6 +13,7 @@ from benchmarks.base import Prompt
 from benchmarks.errors import UserError
 from benchmarks.registry import load_alignment
 from harness.base import ModelSpec
+from harness.control_tokens import KEPT
 from harness.export.agreement import Agreement, agreement, said
 from harness.export.chosen_arm import ChosenArm
 from harness.export.new_folder import check_space
@@ -109,6 +110,7 @@ def model_spec(protocol: Mapping[str, Any]) -> ModelSpec:
         attention=known.get("attention"),
         system_prompt=known.get("system_prompt"),
         today=date.fromisoformat(known["date"]) if "date" in known else DATE,
+        control_tokens=known.get("control_tokens", KEPT),
     )
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import yaml
 from tabulate import tabulate
 
+from harness.control_tokens import KEPT
 from harness.export.agreement import TOKENS
 from harness.export.checkpoint import Written
 from harness.export.chosen_arm import ChosenArm
@@ -71,7 +72,7 @@ def model_card(subject: Subject) -> str:
 
 def _head(subject: Subject) -> str:
     known: dict[str, object] = {"base_model": subject.base} if subject.is_on_the_hub else {}
-    known["license"] = "apache-2.0" if subject.base in MODELS else "unknown"
+    known["license"] = MODELS[subject.base].licence if subject.base in MODELS else "unknown"
     if subject.written is not None:
         known |= {"library_name": "transformers", "pipeline_tag": "text-generation"}
     known["tags"] = ["equipoise", "safety-alignment", *subject.chosen.method.split("+")]
@@ -126,7 +127,11 @@ def _use_of_artefact(subject: Subject) -> str:
     known = subject.chosen.protocol["model"]
     dtype = str(known["dtype"]).removeprefix("torch.")
     tokens = subject.chosen.protocol["generation"]["max_new_tokens"]
-    system = f", system_prompt={known['system_prompt']!r}" if known.get("system_prompt") else ""
+    system = "".join(
+        f", {name}={known[name]!r}"
+        for name in ("system_prompt", "control_tokens")
+        if known.get(name) not in (None, KEPT)
+    )
     spec = f"{json.dumps(subject.base)}, revision={known['revision']!r}, dtype={dtype!r}{system}"
     return (
         "With Equipoise installed, from the folder that holds this one; `prompts` are `benchmarks.base.Prompt`s:\n\n"
@@ -222,6 +227,7 @@ def _limits(subject: Subject) -> str:
         "- A refusal is what the judge takes for one.",
         "- Whoever has weights can train such an edit away again: it is no safeguard against them.",
         f"- The licences of {markdown_text(subject.base)} and of the data '{data}' that it was fitted on go with it.",
+        *(f"- Of these data: {markdown_text(note)}." for note in known["data"].get("notes", ())),
     ]
     if dtype in VANISHES:
         lines.append(

@@ -11,6 +11,7 @@ from benchmarks.base import Benchmark
 from benchmarks.errors import UserError, unknown_name
 from harness.answers import Note, read_answers
 from harness.columns import Pairing
+from harness.control_tokens import KEPT
 from harness.fitting import read_facts
 from harness.protocol import differences
 from harness.run_folder import RunFolder
@@ -155,8 +156,12 @@ def _check_same(
 def _decisive(protocol: Mapping[str, Any], judge_name: str | None) -> dict[str, Any]:
     kept = {name: protocol.get(name) for name in SHARED}
     asked = {name: f"{one['prompts']} prompts, {one['hash'][:12]}" for name, one in protocol["benchmarks"].items()}
-    system = {"model.system_prompt": protocol["model"].get("system_prompt")}
-    return {"judge": judge_name or protocol["judge"], **kept, **system, "benchmarks": asked}
+    model = protocol["model"]
+    said = {
+        "model.system_prompt": model.get("system_prompt"),
+        "model.control_tokens": model.get("control_tokens", KEPT),  # earlier versions could do nothing else
+    }
+    return {"judge": judge_name or protocol["judge"], **kept, **said, "benchmarks": asked}
 
 
 def _check_models(folders: Sequence[RunFolder], headers: Sequence[Mapping[str, Any]]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.errors import UserError
+from harness.control_tokens import KEPT
 from harness.protocol import differences
 from harness.site.collect import Reading
 
@@ -25,13 +26,14 @@ def conditions(reading: Reading) -> dict[str, Any]:
     return {
         "model": {"weights": model.get("weights") or [model["name"], model.get("revision")]}
         | {"engine": _plain(model.get("engine"))}
-        | {name: model.get(name) for name in same},
+        | {name: model.get(name) for name in same}
+        | {"control_tokens": model.get("control_tokens", KEPT)},  # earlier versions could do nothing else
         "benchmarks": {
             name: {"prompts": facts["prompts"], "hash": facts["hash"]}
             for name, facts in sorted(protocol["benchmarks"].items())
         },
         "generation": protocol["generation"],
-        "data": protocol.get("data"),
+        "data": {name: value for name, value in (protocol.get("data") or {}).items() if name != "notes"},
         "judge": reading.judge,
         "su_f1": protocol["su_f1"],
     }

@@ -10,7 +10,7 @@ from harness.arms import ArmSpec
 from harness.columns import Pairing
 from harness.evidence import Evidence
 from harness.fitting import read_facts
-from harness.models import MODELS
+from harness.models import is_embedded
 from metrics.base import Difference, Estimate
 from reports.base import Column, Comparison
 from reports.figures import Plot
@@ -45,8 +45,8 @@ class Request:
 
     @property
     def is_embedded(self) -> bool:
-        """Whether the model is a built-in one."""
-        return self.flags.get("model", "embedded") in MODELS
+        """Whether the model is one of the embedded world's."""
+        return is_embedded(self.flags.get("model", "embedded"))
 
     def run(self, arms: Sequence[ArmSpec], embedded: str, elsewhere: str) -> dict[str, Any]:
         """A run of these arms for `build_config`: on what the user names, or on the benchmarks of his model.

@@ -12,7 +12,7 @@ EMBEDDED: Mapping[str, Any] = {
     "local_samples": 8,
 }
 """Counts of the built-in model's 3,072 neurons, and half the samples, which its short questions allow; elsewhere the
-method's defaults, whose counts are the paper's 500 and 1,500."""
+method's defaults, the paper's 500 and 1,500 as shares."""
 
 
 def settings_of(request: Request) -> dict[str, Any]:

@@ -16,6 +16,9 @@ from harness.tuning.dev_prompts import OBJECTIVES
 TRIALS = 20
 """The budget of a study that is given none."""
 
+_NOT_ASKED = "embedded_benign"
+"""A run must name a benchmark; trials answer dev prompts instead."""
+
 
 @dataclass(frozen=True, slots=True)
 class TuningConfig:
@@ -52,10 +55,10 @@ def build_tuning(method: str, given: Mapping[str, Any]) -> TuningConfig:
     dev_prompts = None if limit is None else values.whole_number("dev prompts", limit, low=1)
     seed = values.whole_number("seed", chosen.pop("seed", 0), low=0)
     output = chosen.pop("output", Path("runs") / "tune" / arm.label)
-    run = build_config({**chosen, "methods": (arm,), "seeds": seed, "output": output})
+    run = build_config({**chosen, "methods": (arm,), "seeds": seed, "output": output, "benchmarks": _NOT_ASKED})
     if run.url:
         raise UserError(f"output is '{run.url}'; a study needs a folder of this machine. Copy it there afterwards.")
-    return TuningConfig(run, arm, objective, budget, dev_prompts)
+    return TuningConfig(run, run.arms[-1], objective, budget, dev_prompts)  # with the model's own settings
 
 
 def _arm(method: str, fixed: Sequence[str]) -> ArmSpec:

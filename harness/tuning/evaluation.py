@@ -5,7 +5,7 @@ import shutil
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,14 @@ from harness.cells import Job, Ordered, answer
 from harness.fitting import fit_and_save, read_facts
 from harness.integrity import NetworkState, check_untouched
 from harness.progress import Display
+from harness.run_folder import RunFolder
 from harness.serving import learner, preferred_batch, serving
 from harness.storage import StorageError, write_whole, writing
 from harness.tuning.dev_prompts import Exchanges, estimates, judged
 from harness.tuning.plan import StudyPlan
 from harness.tuning.trial import Trial, trial_folder, write_trial
+from harness.useful_replies import Place, completed
+from harness.working import FIT_ADVICE, working
 from methods.base import ChatModel, Method
 from metrics.base import Estimate
 
@@ -39,6 +42,10 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         self._load()
+        place = Place(RunFolder(self.plan.root), self._size("the unmodified model"), self.display)
+        self.plan = replace(self.plan, data=completed(self.plan.data, learner(self.model), place))
+        for note in self.plan.data.notes:
+            self.display.note(f"data: {note}.")
 
     def make(self, number: int, point: Mapping[str, Any]) -> Trial:
         """A whole trial, on disk when this returns; one that fails is a trial too, with its reason."""
@@ -67,11 +74,10 @@ class Evaluation:
             method.check(self.model, self.plan.data)
         artefact = _artefact(folder)
         if read_facts(artefact) is None:
-            with self.display.fitting(title) as progress:
+            doing = working(self.plan.root, f"fitting '{method.name}' ({title})", FIT_ADVICE)
+            with doing, self.display.fitting(title) as progress:
                 fit_and_save(method, learner(self.model), self.plan.data, self.plan.config.seed, artefact, progress)
-        size = BatchSize(
-            self.plan.config.run.batch_size or preferred_batch(self.model), lambda size: self._tell(title, size)
-        )
+        size = self._size(title)
         with serving(method.load(artefact), self.model) as protected:
             for side in self.plan.questions:
                 path, name = folder / f"{side.name}.jsonl", f"{title}, {side.name}"
@@ -106,6 +112,10 @@ class Evaluation:
             del self.model  # memory may not hold it twice
             gc.collect()
             self._load()
+
+    def _size(self, title: str) -> BatchSize:
+        first = self.plan.config.run.batch_size or preferred_batch(self.model)
+        return BatchSize(first, lambda size: self._tell(title, size))
 
     def _tell(self, title: str, size: int) -> None:
         self.display.note(f"warning: out of memory; {title} goes on with batches of {size}.")

@@ -54,7 +54,7 @@ class StudyPlan:
 
     def method(self, point: Mapping[str, Any]) -> Method:
         """The method at a point of the space."""
-        settings = {**self.config.arm.settings, **point}
+        settings = {**self.config.arm.own, **self.config.arm.settings, **point}
         return made(self.kind, build_settings(self.kind.settings_type, settings, self.kind.name))
 
     @property
@@ -79,7 +79,7 @@ def plan_study(config: TuningConfig) -> StudyPlan:
     """
     kind = method_type(config.arm.method)
     build_settings(kind.settings_type, config.arm.settings, kind.name)
-    space = Space.of(kind, config.arm.settings)
+    space = Space.of(kind, config.arm.settings, config.arm.own)
     data = load_alignment(config.run.data)
     plan = StudyPlan(config, kind, space, data, dev_prompts(data, config.dev_prompts), judge(config.run.judge))
     check_instances([plan.method({})], plan.questions)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks.errors import UserError
@@ -17,8 +17,8 @@ class Space:
     settings: tuple[Setting, ...]
 
     @classmethod
-    def of(cls, method: type[Method], fixed: Mapping[str, Any]) -> "Space":
-        """All that `method` lets tuning search, without what is `fixed`.
+    def of(cls, method: type[Method], fixed: Mapping[str, Any], own: Mapping[str, Any]) -> "Space":
+        """All that `method` lets tuning search, without what is `fixed`; `own` are defaults of the model's own.
 
         Raises:
             UserError: If nothing is left.
@@ -31,11 +31,11 @@ class Space:
                 f"'{method.name}' has no settings to tune{but}. "
                 "'equipoise list methods --verbose' shows which settings of which method are searched."
             )
-        return cls(free)
+        return cls(tuple(replace(known, default=own.get(known.name, known.default)) for known in free))
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """What the method's author chose; it may lie outside the space."""
+        """What is taken where nobody chooses; it may lie outside the space."""
         return {known.name: known.default for known in self.settings}
 
     @property

@@ -19,6 +19,7 @@ from harness.tuning.outcome import Outcome, best_of
 from harness.tuning.plan import StudyPlan, too_small
 from harness.tuning.search import Tried, suggest
 from harness.tuning.trial import Trial, read_trials
+from harness.working import tell_left_behind
 
 HEADER = "study.json"
 
@@ -35,8 +36,10 @@ def run_study(plan: StudyPlan, display: Display) -> Outcome:
     check_requirements((plan.arm,), config.engine, engine.offers)
     preflight(config, plan.run, display)
     with RunFolder(plan.root).locked():
+        tell_left_behind(plan.root, display.note)
         evaluation = Evaluation(plan, engine, display)
         check_model((plan.arm,), evaluation.model)
+        plan = evaluation.plan  # its data complete
         protocol = plan.protocol(evaluation.model)
         _begin(plan.root, protocol, provenance(command_line(), str(evaluation.model.device)))
         trials = _trials(evaluation)

@@ -8,7 +8,7 @@ from harness.run_folder import RunFolder
 from harness.seal import is_whole
 from harness.storage import json_bytes
 from harness.verify.cells import look_at_cells
-from harness.verify.files import look_at_artefacts, look_at_benchmark, look_at_parity
+from harness.verify.files import look_at_artefacts, look_at_benchmark, look_at_parity, look_at_useful_replies
 from harness.verify.numbers import look_at_numbers
 
 FINE = "All is as it was written, and every number follows from the replies."
@@ -26,6 +26,7 @@ def verify(folder: RunFolder) -> list[Finding]:
     benchmarks = [look_at_benchmark(folder, header, name, findings) for name in header["protocol"]["benchmarks"]]
     for look in (look_at_artefacts, look_at_parity):
         findings.lines.extend(look(folder, header))
+    findings.lines.extend(look_at_useful_replies(folder))
     whole = [benchmark for benchmark in benchmarks if benchmark is not None]
     findings.lines.extend(look_at_cells(folder, header, whole))
     if any(line.subject in ("benchmarks", "parity") for line in findings.problems):

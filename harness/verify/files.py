@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.base import Benchmark
 from benchmarks.errors import UserError
+from harness import ledger
 from harness.findings import Finding, Findings, Level
 from harness.fingerprint import folder_hash
 from harness.fitting import FACTS
@@ -50,6 +51,20 @@ def look_at_parity(folder: RunFolder, header: Mapping[str, Any]) -> Iterator[Fin
     """How servers compared with the local network."""
     paths = sorted(folder.root.glob("parity/*/*/*.json"))
     yield from _counted("parity", [_of_json(path, folder.root, header) for path in paths])
+
+
+def look_at_useful_replies(folder: RunFolder) -> Iterator[Finding]:
+    """What the unmodified model said to benign prompts that methods learn from."""
+    paths = sorted(folder.root.glob("useful_replies/*.jsonl"))
+    yield from _counted("useful replies", [_of_ledger(path, folder.root) for path in paths])
+
+
+def _of_ledger(path: Path, root: Path) -> Finding:
+    contents, name = ledger.read(path), path.relative_to(root).as_posix()
+    if contents.is_tidy:
+        return Finding(name, Level.OK, "")
+    lines = ", ".join(str(damage.line) for damage in contents.damages) or "the last"
+    return Finding(name, Level.PROBLEM, f"{name}, line {lines}: {ledger.TORN}")
 
 
 def _of_artefact(place: Path, root: Path, header: Mapping[str, Any]) -> Finding:

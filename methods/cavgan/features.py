@@ -9,7 +9,7 @@ from torch import Tensor
 from benchmarks.base import Prompt
 from methods.base import Block, ChatModel
 from methods.padding import padded
-from methods.residual import READ_AT_ONCE, changed_outputs, read_states
+from methods.residual import changed_outputs, read_in_passes, read_states
 
 
 def question_states(model: ChatModel, prompts: Sequence[Prompt], site: str) -> Float[Tensor, "prompt layer width"]:
@@ -20,8 +20,7 @@ def question_states(model: ChatModel, prompts: Sequence[Prompt], site: str) -> F
     rows = [model.encode(prompt).ids for prompt in prompts]
     if site == "last_prompt_token":
         return read_states(model, rows, [[len(row) - 1] for row in rows])[:, 0]
-    starts = range(0, len(rows), READ_AT_ONCE)
-    return torch.cat([_first_reply_states(model, rows[start : start + READ_AT_ONCE]) for start in starts])
+    return read_in_passes(rows, lambda part: _first_reply_states(model, [rows[number] for number in part]))
 
 
 def passes(model: ChatModel, prompts: Sequence[Prompt], site: str) -> float:

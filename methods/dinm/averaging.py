@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from benchmarks.errors import UserError
 from methods.base import ChatModel, Progress
 from methods.dinm.instances import Lesson
 from methods.dinm.locating import Region, distances, region
@@ -38,6 +39,9 @@ def edit(
 
     Instances may be located at different layers: a layer's deltas are summed and divided by the number of all
     instances, so that several layers together change about as much as one would.
+
+    Raises:
+        UserError: If two replies do not differ, so that no layer can be located.
     """
     where = _locate(model, lessons, settings, meter)
     deltas: dict[str, torch.Tensor] = {}
@@ -69,6 +73,8 @@ def edit(
 def _locate(model: ChatModel, lessons: Sequence[Lesson], settings: DinmSettings, meter: Meter) -> Location:
     compared = lessons if settings.location == "each_instance" else lessons[:1]
     meter.count("location", 2 * len(compared))
+    if any(lesson.safe == lesson.unsafe or not (lesson.safe and lesson.unsafe) for lesson in compared):
+        raise UserError("'dinm' cannot locate a layer: an instance's safe and unsafe reply are equal, or one is empty.")
     found = [distances(model, lesson, settings) for lesson in compared]
     layers = [int(apart.argmax()) for apart in found]
     layers += layers[:1] * (len(lessons) - len(compared))

@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 from benchmarks.base import AlignmentData, Prompt
 from benchmarks.errors import UserError
-from methods.base import ChatModel
+from methods.base import ChatModel, GenerationSettings
 from methods.dinm.settings import SUFFIX, DinmSettings
 from methods.safety_prompt import Words, reworded
 
 
 class Instance(NamedTuple):
-    """One instance of SafeEdit: an attacked question, and a benign one whose answer is to stay as it is."""
+    """As in SafeEdit: a harmful question, attacked where there are such, and a benign one whose answer is to stay."""
 
-    attacked: Prompt
+    harmful: Prompt
     benign: Prompt
 
 
@@ -31,11 +31,11 @@ class Lesson(NamedTuple):
     """An instance as token ids."""
 
     refusal: Sequences
-    """The attacked prompt with the safe reply: of the edit loss."""
+    """The harmful prompt with the safe reply: of the edit loss."""
     answer: Sequences
     """The benign prompt with its answer: of the constraint."""
     prompt: tuple[int, ...]
-    """The attacked prompt, after which the two replies are compared."""
+    """The harmful prompt, after which the two replies are compared."""
     safe: tuple[int, ...]
     """The words of the safe reply, without the end of the turn."""
     unsafe: tuple[int, ...]
@@ -43,9 +43,14 @@ class Lesson(NamedTuple):
 
 
 def sample(data: AlignmentData, count: int, rng: random.Random) -> list[Instance]:
-    """Instances at random, each question at most once; a benign one may serve again where there are too few."""
-    attacked, benign = _attacked(data), _benign(data)
-    chosen = rng.sample(attacked, count)
+    """Instances at random: attacked questions, then plain ones where there are too few of these, none of them twice.
+
+    A benign question may serve again where there are too few.
+    """
+    harmful, benign = _harmful(data), _benign(data)
+    attacked, plain = ([one for one in harmful if bool(one.attack) is disguised] for disguised in (True, False))
+    chosen = rng.sample(attacked, min(count, len(attacked)))
+    chosen += rng.sample(plain, count - len(chosen))
     answers = rng.sample(benign, min(count, len(benign)))
     return [Instance(prompt, answers[index % len(answers)]) for index, prompt in enumerate(chosen)]
 
@@ -53,17 +58,17 @@ def sample(data: AlignmentData, count: int, rng: random.Random) -> list[Instance
 def encode(model: ChatModel, instance: Instance, settings: DinmSettings) -> Lesson:
     """Token ids of an instance under settings whose variant is resolved."""
     has_suffix = settings.training_suffix == "always" or "suffix" in settings.intervention
-    attacked, benign = (reworded(prompt, Words(after=SUFFIX if has_suffix else "")) for prompt in instance)
-    prompt = model.encode(attacked).ids
-    safe = model.encode_reply(attacked.references.safe or "")
-    unsafe = model.encode_reply(attacked.references.unsafe or "")
+    harmful, benign = (reworded(prompt, Words(after=SUFFIX if has_suffix else "")) for prompt in instance)
+    prompt = model.encode(harmful).ids
+    safe = model.encode_reply(harmful.references.safe or "")
     answer = model.encode_reply(benign.references.useful or "")
     target = safe if settings.end_of_turn == "learnt" else safe[:-1]
     if settings.labels == "opening_and_reply":
         refusal = Sequences(prompt[:-1], (prompt[-1], *target), (prompt[0], *target))
     else:
         refusal = Sequences(prompt, target, target)
-    return Lesson(refusal, Sequences(model.encode(benign).ids, answer, answer), prompt, safe[:-1], unsafe[:-1])
+    unsafe = _unsafe(model, harmful, len(safe))
+    return Lesson(refusal, Sequences(model.encode(benign).ids, answer, answer), prompt, safe[:-1], unsafe)
 
 
 def check_data(data: AlignmentData, count: int) -> None:
@@ -73,17 +78,32 @@ def check_data(data: AlignmentData, count: int) -> None:
         UserError: Naming what is missing.
     """
     for what, found, needed in (
-        ("attacked harmful train prompts with a safe and an unsafe reply", _attacked(data), count),
+        ("harmful train prompts with a safe reply", _harmful(data), count),
         ("plain benign train prompts with a useful answer", _benign(data), 1),
     ):
         if len(found) < needed:
             raise UserError(f"'dinm' needs {needed} {what}; alignment data '{data.name}' has {len(found)}.")
 
 
-def _attacked(data: AlignmentData) -> Sequence[Prompt]:
-    return [
-        prompt for prompt in data.harmful() if prompt.attack and prompt.references.safe and prompt.references.unsafe
-    ]
+def kinds(instances: Sequence[Instance]) -> dict[str, list[str]]:
+    """What each instance is made of, for the report."""
+    harmful = [instance.harmful for instance in instances]
+    return {
+        "questions": ["attacked" if prompt.attack else "plain" for prompt in harmful],
+        "unsafe_replies": ["of the data" if prompt.references.unsafe else "the model's own" for prompt in harmful],
+    }
+
+
+def _unsafe(model: ChatModel, harmful: Prompt, count: int) -> tuple[int, ...]:
+    """The words of the unsafe reply; the model's own where the data has none, as long as will be compared."""
+    if harmful.references.unsafe:
+        return model.encode_reply(harmful.references.unsafe)[:-1]
+    (reply,) = model.generate([harmful], GenerationSettings(max_new_tokens=count))
+    return reply.token_ids
+
+
+def _harmful(data: AlignmentData) -> Sequence[Prompt]:
+    return [prompt for prompt in data.harmful() if prompt.references.safe]
 
 
 def _benign(data: AlignmentData) -> Sequence[Prompt]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from methods.base import Block, ChatModel
 from methods.dinm.instances import Lesson
 from methods.dinm.settings import DinmSettings
+from methods.padding import padded
 from methods.residual import read_states
 
 
@@ -29,18 +30,34 @@ class Region(NamedTuple):
 def distances(model: ChatModel, lesson: Lesson, settings: DinmSettings) -> Float[Tensor, " layer"]:
     """How far the safe and the unsafe reply lie apart in the residual stream after every block.
 
-    The Frobenius norm of the difference over tokens and width. All layers are block outputs; the published code takes
-    the final norm's output for the last one, which is on another scale.
+    The Frobenius norm of the difference over tokens and width.
     """
-    if settings.location_input == "with_prompt":
-        prompt, count = lesson.prompt, min(len(lesson.safe), len(lesson.unsafe))
-    else:
-        prompt, count = lesson.prompt[:1], max(len(lesson.safe), len(lesson.unsafe))
-    places = range(len(prompt), len(prompt) + count)
-    safe, unsafe = read_states(model, [(*prompt, *lesson.safe), (*prompt, *lesson.unsafe)], [places, places])
+    alone = settings.location_input == "replies_alone"
+    safe, unsafe = _alone(model, lesson) if alone else _after_prompt(model, lesson)
     apart: Tensor = (safe - unsafe).square().sum(dim=(0, 2)).sqrt()
     scale: Tensor = torch.cat([safe, unsafe]).norm(dim=2).mean(dim=0)
     return apart / scale if settings.distance == "normalised" else apart
+
+
+def _after_prompt(model: ChatModel, lesson: Lesson) -> Float[Tensor, "reply token layer width"]:
+    """Block outputs after the prompt, at the places where both replies have a token."""
+    start = len(lesson.prompt)
+    places = range(start, start + min(len(lesson.safe), len(lesson.unsafe)))
+    return read_states(model, [(*lesson.prompt, *lesson.safe), (*lesson.prompt, *lesson.unsafe)], [places, places])
+
+
+@torch.no_grad()
+def _alone(model: ChatModel, lesson: Lesson) -> Float[Tensor, "reply token layer width"]:
+    """Hidden states as the library tells them to the published code: of padding too, and normed after the last block.
+
+    What a row is filled with decides by how much padding counts, so it is the end token, as there.
+    """
+    rows = [(lesson.prompt[0], *words) for words in (lesson.safe, lesson.unsafe)]
+    ids, mask = padded(rows, model.device, "right", (0, *model.encode_reply(""))[-1])
+    output = model.network(
+        input_ids=ids, attention_mask=mask, use_cache=False, logits_to_keep=1, output_hidden_states=True
+    )
+    return torch.stack([states[:, 1:].float().cpu() for states in output.hidden_states[1:]], dim=2)
 
 
 def region(model: ChatModel, block: Block, scope: str) -> Region:

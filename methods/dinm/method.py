@@ -10,7 +10,7 @@ from benchmarks.base import AlignmentData, Prompt
 from methods.artefact import Artefact
 from methods.base import ChatModel, Cost, Fidelity, Fitted, Progress, Requirements
 from methods.dinm.fitted import FittedPerInstance, FittedSuffixed
-from methods.dinm.instances import check_data, encode, sample
+from methods.dinm.instances import check_data, encode, kinds, sample
 from methods.dinm.settings import SUFFIX, DinmSettings, resolved
 from methods.dinm.weight_edit import NAME, FittedDinm
 from methods.safety_prompt import Words, reworded
@@ -30,8 +30,12 @@ class Dinm:
         "By default one edit, averaged over a few train instances, is kept for all prompts. The paper edits anew for "
         "each test instance, from itself; protocol=edit_per_instance does so, and learns from test prompts.",
         "An edit of its own is located by its own instance; the code keeps the layer of whatever instance came first.",
-        "Where the code departs from what the paper describes, switches choose; by default they follow the paper.",
-        "Layers are compared by block outputs; the code takes the final norm's output for the last layer.",
+        "Where the code departs from what the paper describes, switches choose; by default they follow the paper. "
+        "variant=faithful follows the code, with one instance, and the sentence in training and in answering.",
+        "Layers are compared by block outputs after the prompt; the code takes the replies on their own, padding among "
+        "them, and the final norm's output for the last layer (variant=faithful does so).",
+        "Where data has no attacked question, a plain one is learnt from; where it has no unsafe reply, the safe one "
+        "is compared with the model's own.",
         "The edit may be limited to a share of the entries; NeuronTune's table 1 names neither entries nor rule.",
         "For a beginning-of-text token stands the first token of the chat template.",
         "Replies compared on their own are padded on the right; in the code the side depends on what ran before.",
@@ -40,7 +44,7 @@ class Dinm:
     is_seeded: ClassVar[bool] = True
     settings_type: ClassVar[type] = DinmSettings
     neutral: ClassVar[Mapping[str, Any]] = {"steps": 0, "intervention": "edit"}
-    small: ClassVar[Mapping[str, Any]] = {"instances": 2, "steps": 3}
+    small: ClassVar[Mapping[str, Any]] = {"instances": 2, "steps": 3, "learning_rate": 0.01}
 
     def __init__(self, settings: DinmSettings) -> None:
         self.settings = settings
@@ -48,7 +52,7 @@ class Dinm:
     @property
     def learns_from_prompts(self) -> bool:
         """Whether every prompt is answered after an edit of its own."""
-        return self.settings.protocol == "edit_per_instance" and "edit" in self.settings.intervention
+        return self.settings.protocol == "edit_per_instance" and "edit" in resolved(self.settings).intervention
 
     def check(self, model: ChatModel, data: AlignmentData) -> None:  # noqa: ARG002
         """Refuse data that holds too few instances.
@@ -57,7 +61,7 @@ class Dinm:
             UserError: Naming what is missing.
         """
         if not self.learns_from_prompts:
-            check_data(data, self.settings.instances)
+            check_data(data, resolved(self.settings).instances)
 
     def fit(self, model: ChatModel, data: AlignmentData, seed: int, progress: Progress) -> Fitted:
         """Edit on train prompts, choosing nothing on dev prompts; nothing yet where each prompt has its own edit."""
@@ -75,14 +79,17 @@ class Dinm:
             from methods.dinm.averaging import edit
 
             lessons = [encode(model, instance, settings) for instance in instances]
-            deltas, facts = edit(model, lessons, settings, seed, meter, progress)
-        return self._suffixed(FittedDinm(deltas, meter.cost(), facts), model, [instances[0].attacked])
+            deltas, found = edit(model, lessons, settings, seed, meter, progress)
+            facts = {**kinds(instances), **found}
+            if own := facts["unsafe_replies"].count("the model's own"):
+                meter.count("own replies", own)
+        return self._suffixed(FittedDinm(deltas, meter.cost(), facts), model, [instances[0].harmful])
 
     def _suffixed(
         self, fitted: FittedDinm | FittedPerInstance, model: ChatModel, prompts: Sequence[Prompt]
     ) -> FittedDinm | FittedPerInstance | FittedSuffixed:
         """With the suffix, if it is asked for; its tokens are counted on one prompt."""
-        if "suffix" not in self.settings.intervention:
+        if "suffix" not in resolved(self.settings).intervention:
             return fitted
         words = Words(after=SUFFIX)
         extra = sum(len(model.encode(reworded(one, words)).ids) - len(model.encode(one).ids) for one in prompts)

@@ -16,8 +16,10 @@ SUFFIX = "If the user's request is reasonable, give the correct answer. Please g
 AS_VARIANT = "as_variant"
 CODE = "the authors' code"
 
-VARIANTS: Mapping[str, Mapping[str, str]] = {
+VARIANTS: Mapping[str, Mapping[str, str | int]] = {
     "fixed": {
+        "intervention": "edit",
+        "instances": 3,
         "constraint": "differentiated",
         "end_of_turn": "learnt",
         "labels": "reply",
@@ -27,6 +29,8 @@ VARIANTS: Mapping[str, Mapping[str, str]] = {
         "early_stop": "never",
     },
     "faithful": {
+        "intervention": "edit+suffix",
+        "instances": 1,
         "constraint": "value_only",
         "end_of_turn": "left_out",
         "labels": "opening_and_reply",
@@ -36,13 +40,15 @@ VARIANTS: Mapping[str, Mapping[str, str]] = {
         "early_stop": "below_0.0001",
     },
 }
-"""What the switches are where they are left as the variant has them."""
+"""What settings are where they are left as the variant has them. Of the authors' setup all else is the default, but for
+`protocol`, which learns from test prompts and is never switched on unasked."""
 
 
-def _switch(name: str, meaning: str, source: str) -> str:
+def _switch(name: str, meaning: str, source: str, *, others: tuple[str, ...] = ()) -> str:
     """A setting that follows `variant` unless it is set itself."""
-    choices = (AS_VARIANT, VARIANTS["fixed"][name], VARIANTS["faithful"][name])
-    switch: str = setting(AS_VARIANT, meaning, source=f"{source}; published: {choices[2]}", choices=choices)
+    fixed, faithful = (str(VARIANTS[variant][name]) for variant in ("fixed", "faithful"))
+    choices = (AS_VARIANT, fixed, faithful, *others)
+    switch: str = setting(AS_VARIANT, meaning, source=f"{source}; published: {faithful}", choices=choices)
     return switch
 
 
@@ -50,11 +56,11 @@ def _switch(name: str, meaning: str, source: str) -> str:
 class DinmSettings:
     """What is edited and how strongly; then the switches, which `variant` sets all at once."""
 
-    intervention: str = setting(
-        "edit",
+    intervention: str = _switch(
+        "intervention",
         "The edit of the weights, the sentence that is put after every prompt, or both, as the paper's own numbers have it.",
-        source=f"{CODE}, which asks the unedited model without the sentence, so that part of the gain is the sentence's",
-        choices=("edit", "suffix", "edit+suffix"),
+        f"{CODE}, which asks the unedited model without the sentence, so that part of the gain is the sentence's",
+        others=("suffix",),
     )
     protocol: str = setting(
         "one_edit",
@@ -65,22 +71,22 @@ class DinmSettings:
         choices=("one_edit", "edit_per_instance"),
     )
     learning_rate: float = setting(
-        0.01,
-        "Step size of Adam: about how far an entry may move per step. Depends on the model: tune it, or take a published "
-        "value for a large one.",
-        source="best of 3e-4 to 3e-2 on dev prompts of the embedded model; published: 5e-4 for LLaMA2-7B, 1e-5 for Mistral-7B",
+        5e-4,
+        "Step size of Adam: about how far an entry may move per step, so it depends on how large the weights are.",
+        source=f"{CODE}, for LLaMA2-7B and GPT-2 XL; 1e-5 for Mistral-7B",
         low=0,
         high=1,
         search=Range(1e-5, 0.03, log=True),
     )
     steps: int = setting(10, "Steps per instance.", source=CODE, unit="steps", low=0)
     instances: int = setting(
-        3,
-        "Instances whose edits, each from the unedited weights, are averaged. An instance is an attacked question with a "
-        "safe and an unsafe reply, and a benign one with its answer.",
+        0,
+        "Instances whose edits, each from the unedited weights, are averaged; 0: 3, or 1 where the variant is faithful. An "
+        "instance is a harmful question, attacked where the data has such, with a safe and an unsafe reply, and a benign "
+        "one with its answer.",
         source="our choice: the paper edits anew for every test prompt, from one instance",
         unit="instances",
-        low=1,
+        low=0,
         search=(1, 3, 10),
     )
     edit_fraction: float = setting(
@@ -123,7 +129,8 @@ class DinmSettings:
 
     variant: str = setting(
         "fixed",
-        "Sets all switches below: as the paper means them, or as its code has them.",
+        "Sets all settings that are left as it has them: as the paper means them, or as its code has them. `protocol` is "
+        "left alone, since the published one learns from the prompts that it is tested on.",
         source=CODE,
         choices=("fixed", "faithful"),
     )
@@ -151,7 +158,8 @@ class DinmSettings:
     )
     location_input: str = _switch(
         "location_input",
-        "Whether the two replies are compared after their prompt, where both have a token, or on their own with padding.",
+        "Whether the two replies are compared after their prompt, where both have a token, or on their own, with end "
+        "tokens behind the shorter one and the last block seen through the final norm.",
         CODE,
     )
     early_stop: str = _switch(
@@ -162,8 +170,8 @@ class DinmSettings:
 
 
 def resolved(settings: DinmSettings) -> DinmSettings:
-    """The settings with every switch as its variant has it, unless it was set."""
+    """The settings with all that was left to the variant as it has it."""
     of_variant: Mapping[str, Any] = VARIANTS[settings.variant]
     return replace(
-        settings, **{name: value for name, value in of_variant.items() if getattr(settings, name) == AS_VARIANT}
+        settings, **{name: value for name, value in of_variant.items() if getattr(settings, name) in (AS_VARIANT, 0)}
     )

@@ -16,6 +16,7 @@ from methods.base import ChatModel
 from methods.neurontune.path import ROUNDING, Baseline, Path, objective
 from methods.neurontune.replay import Replay, neuron_activations
 from methods.neurontune.settings import NeuronTuneSettings
+from methods.passes import Passes
 from methods.teacher_forcing import Pair
 
 
@@ -68,12 +69,12 @@ def zero_case(pair: Pair, position: str) -> Case:
     return Case(pair, len(pair.prompt) - 1, length, None)
 
 
-def attribute(model: ChatModel, case: Case, settings: NeuronTuneSettings) -> Attribution:
+def attribute(model: ChatModel, case: Case, settings: NeuronTuneSettings, passes: Passes | None = None) -> Attribution:
     """Scores of every neuron for one sample (equation 4)."""
     replay = Replay(model, case.pair, case.start)
     end = [values[: case.length].detach() for values in replay.clean.activations]
     begin = case.baseline or [torch.zeros_like(values) for values in end]
-    path = Path(replay, begin, end, settings)
+    path = Path(replay, begin, end, settings, passes or Passes(settings.tokens_per_pass))
     run = {
         "layer_joint": path.layer_by_layer,
         "all_layers_joint": path.all_layers,
@@ -93,8 +94,9 @@ def gradient_times_activation(model: ChatModel, case: Case, settings: NeuronTune
         (values * gradient)[0, : case.length].sum(dim=0)
         for values, gradient in zip(traced.activations, gradients, strict=True)
     ]
+    whole = replay.share(replay.positions * len(scores), len(replay.targets))
     stacked = torch.stack([score.detach().float().cpu() for score in scores])
-    return Attribution(stacked, stacked.sum(dim=1), _clean_passes(case) + 2.0 * replay.share_of_sequence)
+    return Attribution(stacked, stacked.sum(dim=1), _clean_passes(case) + 2.0 * whole)
 
 
 def _clean_passes(case: Case) -> float:

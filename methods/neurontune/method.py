@@ -1,13 +1,12 @@
 """NeuronTune as a method: pinpoint neurons, tune their factors, and serve the result."""
 
-import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks.base import AlignmentData, Prompt
+from benchmarks.base import AlignmentData
 from benchmarks.errors import UserError
 from methods.artefact import Artefact
 from methods.base import Block, ChatModel, Cost, Fidelity, Fitted, Progress, Requirements
@@ -18,12 +17,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from methods.metering import Meter
-    from methods.neurontune.attribution import Attribution
-    from methods.neurontune.modulation import TuningPairs
     from methods.neurontune.pinpointing import Selection
     from methods.neurontune.scaling import Scaling
-
-_PER_SAMPLE = "forward_equivalents_per_sample"
+    from methods.passes import Passes
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +67,17 @@ class NeuronTune:
     fidelity: ClassVar[Fidelity] = Fidelity.PAPER_ONLY
     deviations: ClassVar[tuple[str, ...]] = (
         "The authors published no code; every choice the paper leaves open is a setting with its source.",
-        "Attribution moves all neurons of a layer together at the last prompt token (equation 4 moves one neuron).",
+        "Attribution moves all neurons of a layer together (equation 4 moves one neuron), and at the last prompt token "
+        "alone, where the plain and the attacked prompt can be laid side by side.",
         "The objective is the mean log-probability of the safe response (equation 3 prints its probability).",
+        "Benign questions are attributed under attack, from their plain form, as section 3.1 says; from activations of "
+        "zero on plain questions where the data attacks no benign question, which the diagnostics then say.",
+        "Of a response the first tokens count, for attribution and for tuning; prompts are whole.",
+        "The numbers of neurons are the paper's for LLaMA3.1-8B as shares of all neurons.",
         "The inner utility step descends the utility loss (line 16 of algorithm 1 prints an ascent).",
+        "Inner gradients are clipped by their norm; the outer step is line 21's, its rate set by the first gradient "
+        "and the number of epochs (the paper names none); Adam is a setting.",
+        "Local and global sets share no question (the paper does not say).",
         "Meta gradients are first order; factors stay between 0 and a limit; the best epoch is chosen on dev prompts.",
     )
     needs: ClassVar[Requirements] = Requirements(activations=True, gradients=True, neurons=True)
@@ -106,20 +110,46 @@ class NeuronTune:
     def fit(self, model: ChatModel, data: AlignmentData, seed: int, progress: Progress) -> Fitted:
         """Attribution and adaptation on train prompts; the best epoch is chosen on dev prompts."""
         from methods.metering import Meter
-        from methods.neurontune.modulation import Modulation
+        from methods.neurontune.attributing import STAGE, Attributing
+        from methods.passes import Passes
 
-        rng = random.Random(seed)
-        meter = Meter()
-        selection, facts = self._pinpoint(model, data, rng, seed, meter, progress)
-        modulation = Modulation(model, selection, self._pairs(model, data, rng), self.settings, meter)
-        theta = modulation.start()
+        meter, passes = Meter(), Passes(self.settings.tokens_per_pass)
+        stage = Attributing(model, data, self.settings, seed, passes, meter)
+        selection, facts = stage.pinpoint(self._counts(model), progress)
+        scaling, tuned = self._tune(model, data, selection, seed, (meter, passes), progress)
+        samples = sum(facts.get("attributed_samples", ()))
+        cost = replace(meter.cost(), forward_equivalents_per_sample=meter.stages[STAGE] / samples if samples else 0.0)
+        told = {"tokens_per_pass_after_memory_ran_out": passes.tokens} if passes.has_shrunk else {}
+        return FittedNeuronTune(scaling, cost, {**facts, **tuned, **told, **_describe(scaling, model)})
+
+    def _tune(
+        self,
+        model: ChatModel,
+        data: AlignmentData,
+        selection: "Selection",
+        seed: int,
+        spent: tuple["Meter", "Passes"],
+        progress: Progress,
+    ) -> tuple["Scaling", dict[str, Any]]:
+        """Stage 2: the factors of the chosen neurons, and facts about how they were tuned."""
+        from methods.neurontune.modulation import Modulation
+        from methods.neurontune.samples import chance, tuning_sets
+        from methods.neurontune.scaling import Scaling
+        from methods.neurontune.tuning_pairs import encode_sets
+
+        sets = tuning_sets(data, self.settings, seed)
+        modulation = Modulation(model, selection, encode_sets(model, sets, self.settings), self.settings, *spent)
+        theta, facts = modulation.start(), {}
         if self.settings.adaptive and any(factors.numel() > 0 for factors in theta):
-            tuned = modulation.run(rng, progress)
+            tuned = modulation.run(chance(seed, "batches"), progress)
             theta = tuned.theta
-            facts["validation_loss"] = [round(loss, 5) for loss in tuned.validation]
-        scaling = _on_cpu(selection, theta.safety, theta.utility)
-        cost = replace(meter.cost(), forward_equivalents_per_sample=facts.pop(_PER_SAMPLE, 0.0))
-        return FittedNeuronTune(scaling, cost, {**facts, **_describe(scaling, model)})
+            facts = {
+                "tuning_prompts": {name: len(prompts) for name, prompts in sets._asdict().items()},
+                "validation_loss": [round(loss, 5) for loss in tuned.validation],
+                "best_epoch": tuned.best_epoch,
+            }
+        factors = (one.detach().cpu() for one in theta)
+        return Scaling(selection.safety, selection.utility, *factors), facts
 
     @staticmethod
     def load(folder: Path) -> Fitted:
@@ -149,89 +179,6 @@ class NeuronTune:
                 f"{layers * width} ({layers} layers of {width}). Ask for fewer, or for shares below 1."
             )
         return safety, utility
-
-    def _pinpoint(
-        self, model: ChatModel, data: AlignmentData, rng: random.Random, seed: int, meter: "Meter", progress: Progress
-    ) -> tuple["Selection", dict[str, Any]]:
-        """Stage 1: the two sets of neurons, and facts about how they were found."""
-        import torch
-
-        from methods.neurontune.pinpointing import contributions, join, select, select_at_random, shuffle_labels
-
-        counts = self._counts(model)
-        if self.settings.pinpointing == "random":
-            generator = torch.Generator().manual_seed(seed)
-            return select_at_random(len(model.blocks), model.blocks[0].dense.neurons, counts, generator), {}
-        safety, utility = self._attribute(model, data, rng, meter, progress)
-        if self.settings.pinpointing == "shuffled_labels":
-            safety, utility = shuffle_labels(safety, utility, seed)
-        joined = [
-            join(torch.stack([one.scores for one in found]), self.settings.aggregation, self.settings.score_sign)
-            for found in (safety, utility)
-        ]
-        selection = select(joined[0], joined[1], counts, self.settings.overlap, self.settings.refill)
-        samples = [*safety, *utility]
-        return selection, {
-            "model_neurons": joined[0].numel(),
-            "wanted_neurons": list(counts),
-            "contested_neurons": selection.contested,
-            "completeness_error": max(one.completeness_error for one in samples),
-            _PER_SAMPLE: meter.stages["attribution"] / len(samples),
-            "mean_safety_score_by_layer": [round(float(row.mean()), 8) for row in joined[0]],
-            "mean_utility_score_by_layer": [round(float(row.mean()), 8) for row in joined[1]],
-            "safety_contribution_by_layer": contributions(joined[0], selection.safety),
-            "utility_contribution_by_layer": contributions(joined[1], selection.utility),
-        }
-
-    def _attribute(
-        self, model: ChatModel, data: AlignmentData, rng: random.Random, meter: "Meter", progress: Progress
-    ) -> tuple[list["Attribution"], list["Attribution"]]:
-        """Scores of every safety sample and of every utility sample."""
-        from methods.neurontune.cases import attribute_benign, attribute_harmful
-        from methods.neurontune.samples import safety_samples, utility_samples
-
-        harmful, benign = safety_samples(data, self.settings, rng), utility_samples(data, self.settings, rng)
-        found: list[Attribution] = []
-        for number, prompt in enumerate((*harmful, *benign)):
-            progress("attributing", number, len(harmful) + len(benign))
-            one = (attribute_harmful if number < len(harmful) else attribute_benign)(model, prompt, self.settings)
-            meter.count("attribution", one.forward_equivalents)
-            found.append(one)
-        progress("attributing", len(found), len(found))
-        return found[: len(harmful)], found[len(harmful) :]
-
-    def _pairs(self, model: ChatModel, data: AlignmentData, rng: random.Random) -> "TuningPairs":
-        from methods.neurontune.modulation import SafetyPair, TuningPairs
-        from methods.neurontune.samples import tuning_sets
-        from methods.teacher_forcing import Pair, encode_pair
-
-        def safety(prompts: Sequence[Prompt]) -> list[SafetyPair]:
-            return [
-                SafetyPair(
-                    encode_pair(model, prompt, prompt.references.safe or ""),
-                    encode_pair(model, prompt, prompt.references.unsafe) if prompt.references.unsafe else None,
-                )
-                for prompt in prompts
-            ]
-
-        def utility(prompts: Sequence[Prompt]) -> list[Pair]:
-            return [encode_pair(model, prompt, prompt.references.useful or "") for prompt in prompts]
-
-        sets = tuning_sets(data, self.settings, rng)
-        return TuningPairs(
-            safety(sets.local_safety),
-            utility(sets.local_utility),
-            safety(sets.global_safety),
-            utility(sets.global_utility),
-            safety(sets.validation_safety),
-            utility(sets.validation_utility),
-        )
-
-
-def _on_cpu(selection: "Selection", safety: "Tensor", utility: "Tensor") -> "Scaling":
-    from methods.neurontune.scaling import Scaling
-
-    return Scaling(selection.safety, selection.utility, safety.detach().cpu(), utility.detach().cpu())
 
 
 def _describe(scaling: "Scaling", model: ChatModel) -> dict[str, Any]:

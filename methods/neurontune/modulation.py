@@ -1,9 +1,8 @@
 """Adaptive neuron modulation: algorithm 1 of NeuronTune, MAML over the neurons' factors."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -13,31 +12,15 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from methods.base import ChatModel, Progress
 from methods.metering import Meter
+from methods.neurontune.outer import Outer, make_outer
 from methods.neurontune.pinpointing import Selection
 from methods.neurontune.scaling import Scaling, scaled
 from methods.neurontune.settings import NeuronTuneSettings
-from methods.teacher_forcing import Pair, collate, negative_log_likelihood, reply_logits
+from methods.neurontune.tuning_pairs import SafetyPair, TuningPairs
+from methods.passes import Passes
+from methods.teacher_forcing import Pair, collate, mean_by_row, negative_log_likelihood, reply_logits
 
-P = TypeVar("P")
-
-
-class SafetyPair(NamedTuple):
-    """An attacked harmful prompt with its safe response and, for the margin loss, its unsafe one."""
-
-    safe: Pair
-    unsafe: Pair | None
-
-
-@dataclass(frozen=True, slots=True)
-class TuningPairs:
-    """The sets of `samples.TuningSets`, as token ids."""
-
-    local_safety: Sequence[SafetyPair]
-    local_utility: Sequence[Pair]
-    global_safety: Sequence[SafetyPair]
-    global_utility: Sequence[Pair]
-    validation_safety: Sequence[SafetyPair]
-    validation_utility: Sequence[Pair]
+P = TypeVar("P", SafetyPair, Pair)
 
 
 class Theta(NamedTuple):
@@ -52,15 +35,24 @@ class Tuned(NamedTuple):
 
     theta: Theta
     validation: list[float]
+    best_epoch: int
+    """0 where no epoch lowered the loss, so that the factors are those of the start."""
 
 
 class Modulation:
     """Algorithm 1 for one model and one selection of neurons."""
 
     def __init__(
-        self, model: ChatModel, selection: Selection, pairs: TuningPairs, settings: NeuronTuneSettings, meter: Meter
+        self,
+        model: ChatModel,
+        selection: Selection,
+        pairs: TuningPairs,
+        settings: NeuronTuneSettings,
+        meter: Meter,
+        passes: Passes,
     ) -> None:
-        self.model, self.selection, self.pairs, self.settings, self.meter = model, selection, pairs, settings, meter
+        self.model, self.selection, self.pairs, self.settings = model, selection, pairs, settings
+        self.meter, self.passes = meter, passes
 
     def start(self) -> Theta:
         """Lines 1 to 6: an enhancing factor for safety neurons, a suppressing one for utility neurons."""
@@ -78,20 +70,20 @@ class Modulation:
             FloatingPointError: If a loss is not a finite number, naming the epoch.
         """
         theta = Theta(*(factors.requires_grad_() for factors in self.start()))
-        optimiser = torch.optim.Adam(theta, lr=self.settings.meta_rate)
-        best = Theta(*(factors.detach().clone() for factors in theta))
+        outer = make_outer(theta, self.settings)
+        best, best_epoch = Theta(*(factors.detach().clone() for factors in theta)), 0
         validation = [self._validate(best, 0)]
         for epoch in range(1, self.settings.epochs + 1):
             progress("adapting", epoch - 1, self.settings.epochs)
-            self._meta_step(theta, optimiser, rng)
+            self._meta_step(theta, outer, rng)
             now = Theta(*(factors.detach().clone() for factors in theta))
             validation.append(self._validate(now, epoch))
             if validation[-1] <= min(validation):
-                best = now
+                best, best_epoch = now, epoch
         progress("adapting", self.settings.epochs, self.settings.epochs)
-        return Tuned(best, validation)
+        return Tuned(best, validation, best_epoch)
 
-    def _meta_step(self, theta: Theta, optimiser: torch.optim.Optimizer, rng: random.Random) -> None:
+    def _meta_step(self, theta: Theta, outer: Outer, rng: random.Random) -> None:
         """One epoch: adapt a copy on the local sets, then move the meta factors (lines 8 to 21, B6)."""
         second_order = self.settings.meta_gradient == "second_order"
         kernels = sdpa_kernel(SDPBackend.MATH) if second_order else nullcontext()
@@ -100,9 +92,7 @@ class Modulation:
             if self.settings.meta_gradient == "reptile":
                 _move_towards(theta, adapted, self.settings.meta_rate)
             else:
-                for factors, gradient in zip(theta, self._joint_gradient(theta, adapted, rng), strict=True):
-                    factors.grad = gradient
-                optimiser.step()
+                outer.step(theta, self._joint_gradient(theta, adapted, rng))
         with torch.no_grad():
             for factors in theta:
                 factors.clamp_(0, self.settings.scale_limit)
@@ -155,11 +145,14 @@ class Modulation:
         """Gradients of the mean loss, a few rows at a time; zero for a set that has no neuron in it."""
         second_order = self.settings.meta_gradient == "second_order"
         total = [torch.zeros_like(factors) for factors in by]
-        for chunk in self._chunks(pairs):
-            loss = losses(theta, chunk).sum() / len(pairs)
-            found = torch.autograd.grad(
+
+        def gradients(part: Sequence[P]) -> tuple[Tensor | None, ...]:
+            loss = losses(theta, part).sum() / len(pairs)
+            return torch.autograd.grad(
                 loss, list(by), create_graph=keep_graph, retain_graph=second_order, allow_unused=True
             )
+
+        for found in self.passes.each(pairs, _tokens, gradients):
             total = [so_far if part is None else so_far + part for so_far, part in zip(total, found, strict=True)]
         return total
 
@@ -181,8 +174,7 @@ class Modulation:
             self._count(len(pairs))
         with scaled(self.model, self._scaling(theta)):
             modified = torch.log_softmax(reply_logits(self.model, batch).float(), dim=-1)
-        divergence = (unmodified.exp() * (unmodified - modified)).sum(dim=-1)
-        return (divergence * batch.is_reply).sum(dim=1) / batch.is_reply.sum(dim=1)
+        return mean_by_row((unmodified.exp() * (unmodified - modified)).sum(dim=-1), batch)
 
     def _likelihood_losses(self, theta: Theta, pairs: Sequence[Pair]) -> Float[Tensor, " row"]:
         batch = collate(pairs, self.model.device)
@@ -193,16 +185,16 @@ class Modulation:
     @torch.no_grad()
     def _validate(self, theta: Theta, epoch: int) -> float:
         weight = self.settings.joint_weight
-        safety = [self._safety_losses(theta, chunk) for chunk in self._chunks(self.pairs.validation_safety)]
-        utility = [self._utility_losses(theta, chunk) for chunk in self._chunks(self.pairs.validation_utility)]
-        loss = float(weight * torch.cat(safety).mean() + (1 - weight) * torch.cat(utility).mean())
+        safety = self._mean_loss(self._safety_losses, theta, self.pairs.validation_safety)
+        utility = self._mean_loss(self._utility_losses, theta, self.pairs.validation_utility)
+        loss = weight * safety + (1 - weight) * utility
         if loss != loss or loss in (float("inf"), float("-inf")):
             raise FloatingPointError(f"the joint loss became {loss} after epoch {epoch} of the adaptive stage")
         return loss
 
-    def _chunks(self, pairs: Sequence[P]) -> Iterator[Sequence[P]]:
-        rows = self.settings.rows_per_pass
-        return (pairs[start : start + rows] for start in range(0, len(pairs), rows))
+    def _mean_loss(self, losses: Callable[[Theta, Sequence[P]], Tensor], theta: Theta, pairs: Sequence[P]) -> float:
+        found = self.passes.each(pairs, _tokens, lambda part: losses(theta, part))
+        return float(torch.cat(list(found)).mean())
 
     def _scaling(self, theta: Theta) -> Scaling:
         return Scaling(self.selection.safety, self.selection.utility, theta.safety, theta.utility)
@@ -210,6 +202,10 @@ class Modulation:
     def _count(self, rows: int) -> None:
         """A pass that will be differentiated counts twice."""
         self.meter.count("adaptation", 2 * rows if torch.is_grad_enabled() else rows)
+
+
+def _tokens(pair: SafetyPair | Pair) -> int:
+    return pair.tokens
 
 
 def _move_towards(theta: Theta, adapted: Theta, share: float) -> None:

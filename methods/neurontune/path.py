@@ -1,6 +1,8 @@
 """The straight line between two sets of activations, and the integral of gradients along it."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -8,7 +10,9 @@ from torch import Tensor
 
 from methods.neurontune.replay import Activations, Replay
 from methods.neurontune.settings import NeuronTuneSettings
+from methods.passes import Passes
 
+R = TypeVar("R")
 Baseline = list[Float[Tensor, "position neuron"]]
 
 ROUNDING = 1e-5
@@ -61,8 +65,10 @@ class Intervals(NamedTuple):
 class Path:
     """Activations on their way, and the ways to walk it (A1)."""
 
-    def __init__(self, replay: Replay, begin: Baseline, end: Baseline, settings: NeuronTuneSettings) -> None:
-        self.replay, self.begin, self.end, self.settings = replay, begin, end, settings
+    def __init__(
+        self, replay: Replay, begin: Baseline, end: Baseline, settings: NeuronTuneSettings, passes: Passes
+    ) -> None:
+        self.replay, self.begin, self.end, self.settings, self.passes = replay, begin, end, settings, passes
         self.forward_equivalents = 0.0
         self._clean = objective(replay.clean.logits, replay.targets, settings.objective)
         self._reference = self._largest_end() if settings.objective == "product_probability" else 0.0
@@ -105,8 +111,7 @@ class Path:
         # An interval of no width at the beginning rides along: its height is wanted, its gradient weighs nothing.
         even = self._even()
         intervals = Intervals(torch.cat([beginning, even.left]), torch.cat([beginning, even.right]))
-        for piece in self._split(intervals):
-            slopes = self._slopes(layers, piece, neuron)
+        for slopes in self._each(intervals, lambda piece: self._slopes(layers, piece, neuron)):
             heights.append(slopes.heights)
             for layer, gradient in slopes.gradients.items():
                 totals[layer] += gradient.sum(dim=0)
@@ -122,9 +127,7 @@ class Path:
         intervals, allowed = self._even(), tolerated / _BENT_PIECES
         for round_ in range(self.settings.path_refinements + 1):
             coarse: list[Intervals] = []
-            for piece in self._split(intervals):
-                gradient = self._slopes((layer,), piece, None).gradients[layer]
-                rise = self._rises(layer, piece)
+            for piece, gradient, rise in self._each(intervals, partial(self._looked_at, layer)):
                 error = ((gradient * difference).sum(dim=(1, 2)) - rise).abs()
                 good = (error <= allowed) | (round_ == self.settings.path_refinements)
                 total += gradient[good].sum(dim=0)
@@ -139,10 +142,17 @@ class Path:
         edges = torch.linspace(0, 1, self.settings.path_steps + 1, device=self.end[0].device)
         return Intervals(edges[:-1], edges[1:])
 
-    def _split(self, intervals: Intervals) -> list[Intervals]:
+    def _each(self, intervals: Intervals, work: Callable[[Intervals], R]) -> Iterator[R]:
         """As many at a time as one pass may hold."""
-        size = self.settings.rows_per_pass
-        return [Intervals(*parts) for parts in zip(*(torch.split(part, size) for part in intervals), strict=True)]
+
+        def on_some(rows: Sequence[int]) -> R:
+            return work(intervals.of(torch.tensor(rows, device=intervals.left.device)))
+
+        return self.passes.each(range(len(intervals.left)), lambda _: self.replay.positions, on_some)
+
+    def _looked_at(self, layer: int, piece: Intervals) -> tuple[Intervals, Tensor, Tensor]:
+        """Some intervals of a layer's path, with their shares of the integral and their changes of the objective."""
+        return piece, self._slopes((layer,), piece, None).gradients[layer], self._rises(layer, piece)
 
     def _slopes(self, layers: tuple[int, ...], intervals: Intervals, neuron: int | None) -> "Slopes":
         """Each interval's share of the integral of gradients, taken at its middle or right end (A5)."""
@@ -209,18 +219,22 @@ class Path:
         return weights * points if self.settings.ircan_alpha_weight else weights
 
     def _count(self, layers: tuple[int, ...], passes: int) -> None:
-        """A block that moves alone runs on the moving positions, all others on every replayed position."""
-        depth = len(self.end)
-        blocks = float(depth - layers[0])
-        if len(layers) == 1:
-            blocks += len(self.end[layers[0]]) / self.replay.positions - 1
-        self.forward_equivalents += passes * self.replay.share_of_sequence * blocks / depth
+        """A block that moves alone runs on the moving positions, all others on every replayed position.
+
+        Behind the last block, when it moves alone, later positions keep their predictions.
+        """
+        positions, moving = self.replay.positions, len(self.end[layers[0]])
+        after = len(self.end) - layers[0] - 1
+        is_alone = len(layers) == 1 and moving < positions
+        block_tokens = (moving if is_alone else positions) + positions * after
+        predictions = 1 if is_alone and not after else len(self.replay.targets)
+        self.forward_equivalents += passes * self.replay.share(block_tokens, predictions)
 
 
 def objective(logits: Float[Tensor, "row target vocabulary"], targets: Tensor, kind: str) -> Float[Tensor, " row"]:
     """What is differentiated (A3), one number a row.
 
-    For the product of probabilities it is the sum of logs: `_point_weights` turns its gradient into the product's.
+    For the product of probabilities it is the sum of logs: `Path._weights` turns its gradient into the product's.
     """
     kept = logits[:, :1] if kind == "first_token_probability" else logits
     log_probability = torch.log_softmax(kept.float(), dim=-1)

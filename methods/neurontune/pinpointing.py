@@ -32,13 +32,13 @@ class Selection(NamedTuple):
 
 
 def resolve_count(name: str, value: float, total: int) -> int:
-    """A count as given, or that share of `total` when it is below 1.
+    """A count as given, or that share of `total` when it is below 1; of the smallest share still one neuron.
 
     Raises:
         UserError: If it is neither a whole number nor a share.
     """
     if value < 1:
-        return round(value * total)
+        return max(1, round(value * total)) if value else 0
     if value != int(value):
         raise UserError(f"Setting '{name}' of 'neurontune' is {value:g}; give a whole number, or a share below 1.")
     return int(value)

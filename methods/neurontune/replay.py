@@ -15,7 +15,7 @@ from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from methods.base import Block, ChatModel
-from methods.teacher_forcing import Pair
+from methods.teacher_forcing import Pair, output_layer
 
 Activations = Mapping[int, Float[Tensor, "row position neuron"]]
 """By block index: what the neurons at the first replayed positions shall be."""
@@ -49,12 +49,22 @@ class Replay:
         self.model = model
         self.targets = torch.tensor(pair.reply, device=model.device)
         self.positions = ids.shape[1] - start
-        self.share_of_sequence = self.positions / ids.shape[1]
+        self._whole = ids.shape[1] * len(model.blocks)
         self._ids = ids[:, start:]
         self._position_ids = torch.arange(start, ids.shape[1], device=model.device)[None, :]
         with torch.no_grad():
             self._prefix = _read_prefix(model, ids[:, :start])
             self.clean = self._record()
+
+    def share(self, block_tokens: int, predictions: int) -> float:
+        """What part of one pass of the whole sequence so many tokens through a block and predictions cost.
+
+        By parameters that each meets: a small model's output layer weighs as much as eight of its blocks.
+        """
+        block = sum(_size(block.module) for block in self.model.blocks) / len(self.model.blocks)
+        output = _size(output_layer(self.model.network))
+        whole = block * self._whole + output * len(self.targets)
+        return (block * block_tokens + output * predictions) / whole
 
     def logits(self, first_block: int, activations: Activations) -> Float[Tensor, "row target vocabulary"]:
         """Predictions of the response, running blocks from `first_block` on with `activations` in place.
@@ -133,6 +143,10 @@ class Replay:
                 stack.enter_context(_reading_input(block.dense.down_projection, activations))
             logits = self._forward(1)
         return Record(inputs, [values[0] for values in activations], logits)
+
+
+def _size(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def neuron_activations(model: ChatModel, pair: Pair, positions: slice) -> list[Float[Tensor, "position neuron"]]:

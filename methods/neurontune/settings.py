@@ -16,17 +16,17 @@ class NeuronTuneSettings:
     """Settings of both stages; the three ablations of the paper's table 4 are the first settings of each group."""
 
     safety_neurons: float = setting(
-        500.0,
+        0.00109,
         "Safety neurons to scale: a count, or a share of all neurons when below 1.",
-        source="section 4.4; 500 on LLaMA3.1-8B (table 7)",
+        source="section 4.4: 500 of the 458,752 neurons of LLaMA3.1-8B (table 7), as a share",
         unit="neurons",
         low=0,
         search=Range(0.002, 0.1, log=True),
     )
     utility_neurons: float = setting(
-        1500.0,
+        0.00327,
         "Utility neurons to scale: a count, or a share of all neurons when below 1.",
-        source="section 4.4; 1500 on LLaMA3.1-8B (table 7)",
+        source="section 4.4: 1,500 of the 458,752 neurons of LLaMA3.1-8B (table 7), as a share",
         unit="neurons",
         low=0,
         search=Range(0.002, 0.1, log=True),
@@ -78,7 +78,12 @@ class NeuronTuneSettings:
         source="the denominators of equation 4, and IRCAN's code; standard integrated gradients otherwise",
     )
     path_steps: int = setting(
-        20, "A5: points on the path.", source="20 in IRCAN and knowledge neurons", unit="points", low=1
+        5,
+        "A5: points on the path; where they miss completeness, a layer gets more. Other paths than layer by layer, and "
+        "A4's weights, have no such check: give them 20.",
+        source="our choice: 20 in IRCAN and knowledge neurons, which do not check completeness; same ranks with both",
+        unit="points",
+        low=1,
     )
     path_rule: str = setting(
         "midpoint",
@@ -115,15 +120,16 @@ class NeuronTuneSettings:
     )
     safe_response: str = setting(
         "reference",
-        "A9: the safe response: the data's own, or the model's reply to the plain question.",
+        "A9: the safe response: the data's own, or the model's reply to the plain question where it begins with the same "
+        "three words as one of the data's safe responses, so that it refuses.",
         source=OURS,
         choices=("reference", "own"),
     )
     utility_attribution: str = setting(
-        "zero_baseline",
-        "A10: attribution on benign prompts: integrated gradients from zero, gradient times activation, or from the "
-        "plain to the attacked benign question.",
-        source="section 3.1 says 'similarly' and 'gradient of the log-likelihood'; zero baseline as in knowledge neurons",
+        "attacked_question",
+        "A10: attribution on benign prompts: from the plain to the attacked benign question (from zero where the data has "
+        "no attacked one with a useful answer), integrated gradients from zero, or gradient times activation.",
+        source="section 3.1: 'similarly', with benign queries under attack; zero baseline as in knowledge neurons",
         choices=("zero_baseline", "gradient_times_activation", "attacked_question"),
     )
     utility_samples: int = setting(16, "A10: benign prompts that are attributed.", source=OURS, unit="prompts", low=1)
@@ -134,11 +140,19 @@ class NeuronTuneSettings:
         choices=("larger_score", "drop", "both"),
     )
     refill: bool = setting(True, "A12: fill the sets up to their counts after the overlap rule.", source=OURS)
-    rows_per_pass: int = setting(
+    reply_tokens: int = setting(
         64,
-        "Largest number of path points or sequences in one pass: bounds memory.",
-        source="our choice",
-        unit="rows",
+        "Of a response, how many tokens count for attribution and tuning; prompts are never cut.",
+        source=OURS + "; whether a reply refuses is settled in its first sentence",
+        unit="tokens",
+        low=1,
+    )
+    tokens_per_pass: int = setting(
+        2048,
+        "Largest number of tokens in one pass with gradients, more only for a single long prompt: bounds memory. Halved "
+        "where memory still runs out.",
+        source="our choice: 3 GB of activations for 135 M parameters in float32, 14 GB for 8 B in bfloat16",
+        unit="tokens",
         low=1,
     )
 
@@ -184,18 +198,31 @@ class NeuronTuneSettings:
     )
     inner_rate: float = setting(0.1, "B7: step size of the inner loop (gradient descent).", source=OURS, low=0)
     inner_clip: float = setting(1.0, "B7: largest norm of an inner gradient.", source=OURS, low=1e-6)
+    meta_optimiser: str = setting(
+        "gradient",
+        "B7: step of the outer loop: along the gradient, in proportion to it, or Adam's, about as large for every factor.",
+        source="line 21 prints a gradient step",
+        choices=("gradient", "adam"),
+    )
+    meta_reach: float = setting(
+        1.0,
+        "B7: how far the factor with the largest first gradient would move in all epochs together, if its gradient "
+        "stayed: sets the rate of the gradient step.",
+        source=OURS,
+        low=0,
+    )
     meta_rate: float = setting(
         0.1,
-        "B7: step size of the outer loop (Adam; for Reptile the share of the way).",
+        "B7: step size of Adam; for Reptile the share of the way.",
         source="swept over 0.01, 0.03 and 0.1 on dev prompts of the embedded model; the paper does not say",
         low=0,
     )
     joint_weight: float = setting(0.5, "B8: lambda of line 20, the weight of safety.", source=OURS, low=0, high=1)
-    epochs: int = setting(20, "B8: E of line 7.", source=OURS, low=0)
+    epochs: int = setting(10, "B8: E of line 7; the rate of a gradient step falls with it.", source=OURS, low=0)
     inner_steps: int = setting(3, "B8: K of line 10.", source=OURS, low=0)
     batch_size: int = setting(8, "B8: prompts in each of B_s and B_u.", source=OURS, unit="prompts", low=1)
     local_samples: int = setting(
-        16,
+        8,
         "B9: prompts in each local set: attacks of the selected strategies, benign ones.",
         source=OURS,
         unit="prompts",

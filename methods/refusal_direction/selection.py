@@ -13,7 +13,7 @@ from benchmarks.errors import UserError
 from methods.base import ChatModel, PromptTokens
 from methods.refusal_direction.direction import ablated
 from methods.refusal_direction.questions import Contrast
-from methods.residual import READ_AT_ONCE, changed_outputs
+from methods.residual import changed_outputs, next_token_logits, read_in_passes
 
 
 class Candidate(NamedTuple):
@@ -169,22 +169,12 @@ def refusal_scores(
     return exact[:, is_refusal].logsumexp(dim=1) - exact[:, ~is_refusal].logsumexp(dim=1)
 
 
-@torch.no_grad()
 def next_token(model: ChatModel, prompts: Sequence[PromptTokens]) -> Float[Tensor, "row vocabulary"]:
-    """Log-probabilities of the first reply token, in float32 on the CPU.
+    """Log-probabilities of the first reply token, in float32 on the CPU."""
+    rows = [tokens.ids for tokens in prompts]
 
-    The network is called directly, so `running` is None and arms that act on replies alone stand still.
-    """
-    found = []
-    for start in range(0, len(prompts), READ_AT_ONCE):
-        rows = [tokens.ids for tokens in prompts[start : start + READ_AT_ONCE]]
-        width = max(len(row) for row in rows)
-        # Padded on the left, so that the last column is the last token of every row and no other logits are made.
-        ids = torch.tensor([[*[0] * (width - len(row)), *row] for row in rows], device=model.device)
-        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=model.device)
-        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-        output = model.network(
-            input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False, logits_to_keep=1
-        )
-        found.append(torch.log_softmax(output.logits[:, -1].float(), dim=-1).cpu())
-    return torch.cat(found)
+    def read(part: Sequence[int]) -> Tensor:
+        logits = next_token_logits(model, [rows[number] for number in part])
+        return torch.log_softmax(logits.float(), dim=-1).cpu()
+
+    return read_in_passes(rows, read)

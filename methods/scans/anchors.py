@@ -30,7 +30,7 @@ def draw_anchors(data: AlignmentData, settings: ScansSettings, rng: random.Rando
 
 
 def check_data(data: AlignmentData, settings: ScansSettings) -> None:
-    """Refuse data with too few anchors, or without the dev prompts that the classification is measured on.
+    """Refuse data with too few anchors, or without the dev prompts that the threshold is chosen on.
 
     Raises:
         UserError: Naming what is missing.
@@ -42,11 +42,13 @@ def check_data(data: AlignmentData, settings: ScansSettings) -> None:
                 f"'scans' learns from {pool.wanted} {pool.kind} {pool.intent} train prompts; alignment data "
                 f"'{data.name}' has {len(pool.prompts)}. Set 'anchors' (now {settings.anchors}) lower{other}."
             )
+    if settings.threshold_rule != "dev":
+        return
     for intent, prompts in (("harmful", data.harmful(Split.DEV)), ("benign", data.benign(Split.DEV))):
         if not prompts:
             raise UserError(
                 f"'scans' learns to tell harmful from benign on dev prompts; alignment data '{data.name}' has no "
-                f"{intent} one. Use data that has."
+                f"{intent} one. Use data that has, or set 'threshold_rule' to 'fixed'."
             )
 
 

@@ -1,4 +1,4 @@
-"""Telling unsafe prompts from safe ones by the way the hidden state would move on ' Sure' (section 3.2 of SCANS)."""
+"""Telling unsafe prompts from safe ones by the way the hidden state would move on 'Sure' (section 3.2 of SCANS)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -14,6 +14,7 @@ from methods.scans.anchors import check_data, draw_anchors
 from methods.scans.settings import ScansSettings
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
     from torch import Tensor
 
     from methods.scans.classification import Classifier
@@ -69,7 +70,9 @@ class Scans:
     fidelity: ClassVar[Fidelity] = Fidelity.ADAPTED
     deviations: ClassVar[tuple[str, ...]] = (
         "One threshold is chosen on dev prompts (the authors' code has one for each test set, by its name).",
-        "Strength is relative to the norm of each layer's residual stream (published: an absolute 3.5 or 4).",
+        "All steered blocks together move a prompt as far as the anchors' means lie apart (published: an absolute "
+        "3.5 or 4 at each, which is far on one model and hardly anything on another).",
+        "The transition goes to 'Sure' as a reply would begin with it (published: after a space, as Llama-2 replies).",
         "Half of the anchors are attacked questions (published: plain ones).",
         "Steered layers are resolved against depth (published: 10 to 19 for 32 and for 40 layers).",
         "Prompts are compared from the first steered layer to the top, the published rule of the 7B models.",
@@ -87,7 +90,7 @@ class Scans:
         self.settings = settings
 
     def check(self, model: ChatModel, data: AlignmentData) -> None:
-        """Refuse layers that the model has not, and data with too few anchors or without dev prompts.
+        """Refuse layers that the model has not, and data with too few anchors or no dev prompts to choose on.
 
         Raises:
             UserError: Naming what was asked for and what is there.
@@ -115,7 +118,8 @@ class Scans:
         reference = harmful.transition.mean(dim=0)[min(vectors) :]
         classifier = Classifier(reference, self.settings.transition)
         threshold, measured = self._tell_apart(classifier, model, data.dev, progress)
-        meter.count("dev", len(data.dev))
+        if data.dev:
+            meter.count("dev", len(data.dev))
         steering = Steering(vectors, classifier, threshold, -1 if self.settings.negative_steering else 0)
         cost = replace(meter.cost(), extra_passes_per_reply=1.0)
         return FittedScans(steering, cost, {**facts, **measured})
@@ -139,10 +143,8 @@ class Scans:
         self, model: ChatModel, harmful: "Landmarks", benign: "Landmarks", seed: int
     ) -> tuple[dict[int, "Tensor"], dict[str, Any]]:
         """What to add after each steered block (equation: alpha times a unit vector), and facts about it."""
-        import torch
-
         from methods.scans.layers import choose_layers
-        from methods.scans.vectors import median_norms, random_vectors, refusal_vectors, shuffled_vectors
+        from methods.scans.vectors import random_vectors, refusal_vectors, shuffled_vectors
 
         units = refusal_vectors(harmful.last, benign.last)
         layers = choose_layers(model, units, self.settings)
@@ -150,9 +152,7 @@ class Scans:
             units = random_vectors(len(units), units.shape[1], seed)
         elif self.settings.direction == "shuffled_labels":
             units = shuffled_vectors(harmful.last, benign.last, seed)
-        is_relative = self.settings.strength == "relative"
-        norms = median_norms(torch.cat([harmful.last, benign.last])) if is_relative else torch.ones(len(units))
-        steps = self.settings.alpha * norms
+        steps = self.settings.alpha * self._unit(harmful, benign, len(layers.indices))
         facts = {
             "layers": list(layers.indices),
             "layer_rule": layers.rule,
@@ -160,10 +160,23 @@ class Scans:
         }
         return {index: steps[index] * units[index] for index in layers.indices}, facts
 
+    def _unit(self, harmful: "Landmarks", benign: "Landmarks", steered: int) -> "Float[Tensor, ' layer']":
+        """The length that an alpha of 1 adds after each block, of `steered` ones."""
+        import torch
+
+        from methods.scans.vectors import median_norms, separations
+
+        if self.settings.strength == "separation":
+            return separations(harmful.last, benign.last) / steered
+        norms = median_norms(torch.cat([harmful.last, benign.last]))
+        return norms if self.settings.strength == "relative" else torch.ones_like(norms)
+
     def _tell_apart(
         self, classifier: "Classifier", model: ChatModel, dev: Sequence[Prompt], progress: Progress
     ) -> tuple[float, dict[str, Any]]:
-        """The threshold, and how well it tells dev prompts apart."""
+        """The threshold, and how well it tells dev prompts apart, as far as there are any."""
+        if not dev:
+            return self.settings.threshold, {"threshold": self.settings.threshold, "dev_called_unsafe": {}}
         import torch
 
         from methods.scans.classification import balanced_accuracy, choose_threshold
@@ -177,10 +190,12 @@ class Scans:
             threshold = choose_threshold(similarities, is_harmful)
         facts = {
             "threshold": threshold,
-            "dev_balanced_accuracy": balanced_accuracy(similarities, is_harmful, threshold),
             "dev_called_unsafe": _share_unsafe(dev, (similarities.double() >= threshold).tolist()),
         }
-        for intent, chosen in (("harmful", similarities[is_harmful]), ("benign", similarities[~is_harmful])):
+        sides = {"harmful": similarities[is_harmful], "benign": similarities[~is_harmful]}
+        if all(map(len, sides.values())):
+            facts["dev_balanced_accuracy"] = balanced_accuracy(similarities, is_harmful, threshold)
+        for intent, chosen in ((intent, found) for intent, found in sides.items() if len(found)):
             quantiles = torch.quantile(chosen, torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95]))
             facts[f"{intent}_similarity_quantiles"] = [round(value, 4) for value in quantiles.tolist()]
         return threshold, facts

@@ -14,19 +14,21 @@ class ScansSettings:
     """Steering first, then the anchors, then the classification of prompts."""
 
     alpha: float = setting(
-        0.2,
-        "How strongly to steer, in units of `strength`; what tuning searches is meant for the relative one.",
-        source="the strongest of 0.05 to 1 that broke no reply to dev prompts of the embedded model; published: see "
-        "`strength`",
+        1.0,
+        "How strongly to steer, in units of `strength`.",
+        source=OURS
+        + ": all blocks together move a prompt as far as harmful and benign anchors lie apart; published: 3.5 "
+        "for Llama-2 and 4 for Vicuna, absolute",
         low=0,
-        search=Range(0.02, 0.5, log=True),
+        search=Range(0.1, 4, log=True),
     )
     strength: str = setting(
-        "relative",
-        "Unit of alpha: the median norm of each layer's residual stream over the anchors, or the plain length that is "
-        "added (published: 3.5 for Llama-2, 4 for Vicuna).",
-        source=f"absolute in {CODE}; relative is our choice, since models differ in their norms",
-        choices=("relative", "absolute"),
+        "separation",
+        "Unit of alpha: the distance between the harmful and the benign anchors' means, shared out over the steered blocks; "
+        "or at every block the median norm of the residual stream over the anchors, which a few outlying dimensions may "
+        "make up (relative), or a plain length (absolute).",
+        source=f"absolute in {CODE}; separation is our choice, since it knows of norms, of depth and of how many blocks add up",
+        choices=("separation", "relative", "absolute"),
     )
     layers: str = setting(
         "depth",
@@ -64,7 +66,7 @@ class ScansSettings:
     )
     transition: str = setting(
         "last_prompt_token",
-        "Where the transition to ' Sure' starts: at the last prompt token, or at the end of the user's turn. They are "
+        "Where the transition to 'Sure' starts: at the last prompt token, or at the end of the user's turn. They are "
         "one in Llama-2's template and differ where the assistant's turn has a header.",
         source=f"one token in {CODE}; the last tells dev prompts of the embedded model apart better",
         choices=("last_prompt_token", "user_end"),

@@ -11,8 +11,12 @@ from benchmarks.base import Prompt
 from methods.base import ChatModel
 from methods.residual import read_states
 
-AFFIRMATION = " Sure"
-"""How a complying reply begins; put behind the prompt to see which way the hidden state moves."""
+AFFIRMATION = "Sure"
+"""How a complying reply begins; put behind the prompt to see which way the hidden state moves.
+
+Encoded as a reply is, so with a space before it only where the tokenizer begins replies so, as Llama-2's does. Behind
+the line break of another template's header a space would be what no reply begins with.
+"""
 
 
 class Landmarks(NamedTuple):
@@ -51,6 +55,14 @@ def refusal_vectors(
         benign: The same of benign anchors.
     """
     return torch.nn.functional.normalize(harmful.mean(dim=0) - benign.mean(dim=0), dim=-1)
+
+
+def separations(
+    harmful: Float[Tensor, "harmful layer width"], benign: Float[Tensor, "benign layer width"]
+) -> Float[Tensor, " layer"]:
+    """How far the anchors' means lie apart after each block."""
+    apart: Tensor = torch.linalg.vector_norm(harmful.mean(dim=0) - benign.mean(dim=0), dim=-1)
+    return apart
 
 
 def random_vectors(layers: int, width: int, seed: int) -> Float[Tensor, "layer width"]:

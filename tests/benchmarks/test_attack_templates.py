@@ -30,7 +30,7 @@ def test_each_question_goes_into_one_template_where_the_placeholder_is(templates
     used = []
     for prompt in attacked.prompts:
         assert prompt.attack is not None
-        assert prompt.attack.categories == (prompt.attack.template,)
+        assert prompt.attack.categories == ("tricks",), "templates without a category are one strategy, of their file"
         assert prompt.messages[-1].content == wanted[prompt.attack.template].format(prompt.plain)
         used.append(prompt.attack.template)
     assert set(used) == {"7", "rhyme"}
@@ -54,12 +54,12 @@ def test_all_templates_make_every_pair_once(templates: Template) -> None:
     assert len({prompt.question_id for prompt in benchmark.prompts}) <= 100
 
 
-def test_a_category_of_its_own_comes_before_the_id(templates: Template) -> None:
+def test_a_template_without_a_category_has_that_of_its_file(templates: Template) -> None:
     path = templates("name,template,Category\na,Pretend: {question},pretending\nb,Pretend: {question},\n")
     attacks = [prompt.attack for prompt in load_benchmark(f"embedded_benign[attack={path},templates=all]").prompts[:2]]
     assert [(attack.template, attack.categories) for attack in attacks if attack] == [
         ("a", ("pretending",)),
-        ("b", ("b",)),
+        ("b", ("tricks",)),
     ]
 
 

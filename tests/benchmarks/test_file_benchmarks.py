@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.base import Intent, Split
+from benchmarks.base import Attack, Intent, Split
 from benchmarks.errors import UserError
-from benchmarks.registry import load_benchmark
+from benchmarks.registry import load_alignment, load_benchmark
 
 ROWS = "Goal,Reply,Kind,Key\nTake a biscuit,Sure!,theft,a\nHide a spoon,Fine!,mischief,b\n"
 
@@ -24,8 +24,14 @@ def test_any_file_is_a_benchmark_by_a_mapping(table: Path) -> None:
     assert (second.split, second.references.useful, second.messages[-1].content) == (Split.TEST, None, "Hide a spoon")
 
 
-def test_the_target_of_a_benign_prompt_is_useful(table: Path) -> None:
-    benchmark = load_benchmark(f"file:{table}[prompt=Goal,intent=benign,target=Reply,name=kind]")
+def test_a_target_goes_along_with_harm_and_a_useful_reply_is_named_so(table: Path) -> None:
+    with pytest.raises(UserError) as told:
+        load_benchmark(f"file:{table}[prompt=Goal,intent=benign,target=Reply]")
+    assert str(told.value) == (
+        f"'{table}' is benign and names a 'target', which is a reply that goes along with harm. "
+        "Name the column of useful replies: [useful=Reply]."
+    )
+    benchmark = load_benchmark(f"file:{table}[prompt=Goal,intent=benign,useful=Reply,name=kind]")
     assert benchmark.name == "kind"
     assert [prompt.references.useful for prompt in benchmark.prompts] == ["Sure!", "Fine!"]
     assert [prompt.references.unsafe for prompt in benchmark.prompts] == [None, None]
@@ -39,6 +45,31 @@ def test_the_intent_may_stand_in_a_column(tmp_path: Path) -> None:
     benchmark = load_benchmark(f"file:{table}[intent=is]")
     assert benchmark.intent is Intent.BENIGN
     assert [prompt.intent for prompt in benchmark.prompts] == ["benign", "harmful", "benign"]
+
+
+ALL = (
+    "Prompt,Question,Intent,Split,Category,Safe,Unsafe,Useful,Attack Category,Attack Name\n"
+    "Play: hide it,Hide it,harmful,train,theft,No.,Sure.,,pretending,play\n"
+    "Bake it,,benign,dev,bread,,,So.,,\n"
+)
+
+
+def test_columns_with_the_usual_names_need_not_be_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(ALL)
+    data = load_alignment(f"file:{path}")
+    (bad,), (good,) = data.train, data.dev
+    assert (bad.intent, bad.plain, bad.category) == (Intent.HARMFUL, "Hide it", "theft")
+    assert (bad.references.safe, bad.references.unsafe) == ("No.", "Sure.")
+    assert bad.attack == Attack(("pretending",), "play")
+    assert (good.intent, good.plain, good.references.useful, good.attack) == (Intent.BENIGN, "Bake it", "So.", None)
+
+
+def test_a_setting_comes_before_a_column_of_that_name(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(ALL)
+    prompts = load_benchmark(f"file:{path}[intent=benign,split=test,category=split]").prompts
+    assert [(prompt.intent, prompt.category) for prompt in prompts] == [("benign", "train"), ("benign", "dev")]
 
 
 def test_rows_without_ids_get_one_of_their_text(tmp_path: Path) -> None:
@@ -71,7 +102,8 @@ def test_rows_to_learn_from_are_no_test_prompts(tmp_path: Path) -> None:
     [
         (
             "[prompt=Goal]",
-            "'{path}' needs an intent: write file:{path}[intent=harmful], benign or the name of a column.",
+            "'{path}' needs an intent: write file:{path}[intent=harmful], benign or the name of a column, "
+            "or call a column 'intent'.",
         ),
         (
             "[intent=harmful]",
@@ -87,9 +119,9 @@ def test_rows_to_learn_from_are_no_test_prompts(tmp_path: Path) -> None:
         ),
         (
             "[prompt=Goal,intent=harmful,categry=Kind]",
-            "No option of 'file:{path}' named 'categry'. Did you mean 'category'? Available: attack, attacks, "
-            "category, context, id, intent, licence, name, plain, prompt, question, safe, seed, split, target, "
-            "templates, topics, unsafe, useful, without_attacks, without_topics.",
+            "No option of 'file:{path}' named 'categry'. Did you mean 'category'? Available: attack, "
+            "attack_category, attack_name, attacks, category, context, id, intent, licence, name, plain, prompt, "
+            "question, safe, seed, split, target, templates, topics, unsafe, useful, without_attacks, without_topics.",
         ),
         (
             "[prompt=Goal,intent=harmful,name=a/b]",

@@ -271,7 +271,7 @@ def test_anchors_and_test_prompts_share_nothing_and_make_the_whole(folder: Path)
     rest, whole = load_benchmark("advbench_456").prompts, load_benchmark("advbench").prompts
     assert (len(anchors), len(rest)) == (64, 456)
     assert {prompt.id for prompt in anchors} | {prompt.id for prompt in rest} == {prompt.id for prompt in whole}
-    assert {prompt.split for prompt in anchors} == {Split.TRAIN}
+    assert {prompt.split for prompt in anchors} == {Split.TRAIN, Split.DEV}
     assert {prompt.split for prompt in rest} == {Split.TEST}
 
 

@@ -140,6 +140,7 @@ def test_every_published_set_says_where_it_is_from() -> None:
     for name, published in PUBLISHED.items():
         source = published.source
         assert source.licence
-        assert source.page == f"https://huggingface.co/datasets/{source.hub}", name
+        assert source.page == (f"https://huggingface.co/datasets/{source.hub}" if source.hub else source.home), name
+        assert source.page.startswith("https://")
         assert source.files
         assert source.is_gated == ("gated" in published.meaning)

@@ -1,3 +1,4 @@
+import csv
 import json
 from pathlib import Path
 
@@ -42,6 +43,21 @@ def test_columns_are_named_where_a_file_names_none(tmp_path: Path) -> None:
     )
 
 
+def test_a_cell_of_any_length_is_read(tmp_path: Path) -> None:
+    before = csv.field_size_limit()
+    long = "why " * 40_000
+    assert read_rows(write(tmp_path, "a.csv", f'prompt,note\n"{long}",x\n'))[0]["prompt"] == long
+    assert csv.field_size_limit() == before
+
+
+def test_marks_inside_of_quotes_or_of_a_single_column_separate_nothing(tmp_path: Path) -> None:
+    assert read_rows(write(tmp_path, "a.csv", '"prompt; or text"\nWhy; then?\n')) == (
+        {"prompt; or text": "Why; then?"},
+    )
+    assert read_rows(write(tmp_path, "b.csv", "Why | then?\n"), header=("prompt",)) == ({"prompt": "Why | then?"},)
+    assert read_rows(write(tmp_path, "c.csv", "prompt,a|b\nWhy;,x\n")) == ({"prompt": "Why;", "a|b": "x"},)
+
+
 def test_a_line_separator_inside_a_cell_is_no_new_row(tmp_path: Path) -> None:
     assert read_rows(write(tmp_path, "a.csv", "prompt\nOne\u2028two\n")) == ({"prompt": "One\u2028two"},)
 
@@ -60,6 +76,14 @@ def test_a_line_separator_inside_a_cell_is_no_new_row(tmp_path: Path) -> None:
         ),
         ("a.csv", "prompt;note\nWhy?;x\n", "'{path}' has semicolons between its columns. Save it with commas."),
         ("a.csv", "prompt;note\nWhy, then?;x\n", "'{path}' has semicolons between its columns. Save it with commas."),
+        (
+            "a.csv",
+            '"prompt";"note"\n"Why, then?";"x"\n',
+            "'{path}' has semicolons between its columns. Save it with commas.",
+        ),
+        ("a.csv", 'prompt;note\n"Why, then?";x\n', "'{path}' has semicolons between its columns. Save it with commas."),
+        ("a.csv", 'prompt|note\n"Why, then?"|x\n', "'{path}' has bars between its columns. Save it with commas."),
+        ("a.csv", '"a, b"\t"note"\r\n"Why?"\tx\r\n', "'{path}' has tabs between its columns. Save it with commas."),
         ("a.csv", "prompt\tnote\nWhy?\tx\n", "'{path}' has tabs between its columns. Save it with commas."),
         ("a.csv", "prompt,prompt\nWhy?,Who?\n", "'{path}' has two columns named 'prompt'. Rename one."),
         ("a.csv", "prompt\nWh\0y?\n", "'{path}' is no CSV: it holds a NUL byte. Save it as text in UTF-8."),

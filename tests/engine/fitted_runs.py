@@ -38,7 +38,7 @@ def fitted_run(root: Path, family: str, *names: str) -> Path:
     base = saved(family, root / "base")
     config = build_config({
         "model": str(base), "methods": ",".join(map(small, names)), "benchmarks": ["embedded_benign"], "limit": "1",
-        "judge": "keyword", "device": "cpu", "output": str(root / "run"),
+        "data": "embedded", "judge": "keyword", "device": "cpu", "output": str(root / "run"),
     })  # fmt: skip
     plan, model, folder = make_plan(config), load(base), RunFolder(config.output)
     arms_json = [

@@ -16,7 +16,7 @@ from harness import ledger
 from harness.config import build_config
 from harness.conformance.families import tiny
 from harness.fingerprint import weights_hash
-from harness.models import MODELS
+from harness.models import MODELS, is_embedded
 from harness.plan import make_plan
 from harness.progress import Display
 from harness.run_folder import RunFolder
@@ -26,7 +26,8 @@ from methods.neurontune.method import FittedNeuronTune
 from methods.registry import METHODS
 from tests.engine.fitted_runs import exported, fitted_run, load, logits
 
-IS_SHIPPED = all(path.exists() for path in MODELS.values())
+EMBEDDED = [name for name in MODELS if is_embedded(name)]
+IS_SHIPPED = all(MODELS[name].find().exists() for name in EMBEDDED)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +137,7 @@ def on_embedded(model: str, methods: str, output: Path) -> Path:
     """A short run, at the same prompts."""
     config = build_config({
         "model": model, "methods": methods, "benchmarks": ["embedded_attacked"], "limit": "8", "judge": "grammar",
-        "max_new_tokens": "24", "device": "cpu", "output": str(output),
+        "data": "embedded", "max_new_tokens": "24", "device": "cpu", "output": str(output),
     })  # fmt: skip
     assert run_plan(config, make_plan(config), Display()) == ()
     return output

@@ -90,7 +90,8 @@ def assert_exported(run: Path, arm: str) -> None:
 @pytest.mark.parametrize(("family", "arm"), REFUSED)
 def test_methods_that_need_neurons_refuse_mixtures_before_any_work(family: str, arm: str, tmp_path: Path) -> None:
     base = saved(family, tmp_path / "base")
-    config = build_config({"model": str(base), "methods": small(arm), "output": str(tmp_path / "run")})
+    asked = {"benchmarks": "embedded_benign", "data": "embedded"}
+    config = build_config({**asked, "model": str(base), "methods": small(arm), "output": str(tmp_path / "run")})
     with pytest.raises(UserError) as caught:
         run_plan(config, make_plan(config), Display())
     assert str(caught.value) == (

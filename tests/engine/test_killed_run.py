@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,9 +22,11 @@ def command(folder: Path) -> list[str]:
     ]
 
 
-def finish(folder: Path) -> None:
+def finish(folder: Path) -> str:
+    """What it told."""
     done = subprocess.run(command(folder), capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
+    return done.stderr
 
 
 def replies(folder: Path) -> Path:
@@ -46,8 +49,15 @@ def test_a_killed_run_ends_with_the_results_of_an_undisturbed_one_and_repeats_no
     assert 0 < len(before) < 24
     artefact = killed / "artefacts" / ARM / "seed-0" / "tensors.safetensors"
     fitted_at = artefact.stat().st_mtime_ns
-    finish(killed)
-    finish(undisturbed)
+    told = finish(killed)
+    assert re.search(
+        r"^warning: the last start ended while answering 'embedded_attacked' as 'neurontune', seed 0 "
+        r"\(it held \d\.\d of \d+\.\d GiB\): killed from outside, and not for memory as far as can be told\.$",
+        told,
+        flags=re.MULTILINE,
+    )
+    assert not list(killed.glob(".working-*"))
+    assert "the last start" not in finish(undisturbed)
     assert (killed / "results.json").read_bytes() == (undisturbed / "results.json").read_bytes()
     assert artefact.stat().st_mtime_ns == fitted_at
     after = replies(killed).read_text().splitlines()

@@ -181,17 +181,32 @@ def test_a_folder_of_other_things_is_no_model(tmp_path: Path) -> None:
     assert "has no config.json; it holds a, b, c, d, e, .... " in error_of(tmp_path)
 
 
+@pytest.mark.parametrize("has_peft", [True, False])
+def test_an_adapter_beside_the_weights_is_refused_whether_peft_is_installed_or_not(
+    has_peft: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "org/base"}')
+    monkeypatch.setattr(transformers.models.auto.auto_factory, "is_peft_available", lambda: has_peft)
+    assert error_of(folder) == (
+        f"Model folder '{folder}' holds an adapter (adapter_config.json), which transformers would apply or leave out "
+        "by whether peft is installed. Merge it: peft's PeftModel.from_pretrained(MODEL, FOLDER).merge_and_unload()"
+        ".save_pretrained(NEW_FOLDER); or take it out of the folder."
+    )
+
+
+def test_an_adapter_on_the_hub_is_refused_before_anything_else_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transformers.utils, "find_adapter_config_file", lambda *_, **__: "adapter_config.json")
+    assert error_of("org/m").startswith(
+        "Model 'org/m' holds an adapter (adapter_config.json), which transformers would "
+    )
+
+
 def test_an_adapter_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "org/base"}')
     assert error_of(tmp_path) == (
         f"Model folder '{tmp_path}' holds an adapter of 'org/base', not a whole model. Merge them with peft's "
         "merge_and_unload, save_pretrained the result, and give its folder."
     )
-
-
-def test_a_quantised_file_of_another_program_is_no_model(tmp_path: Path) -> None:
-    (tmp_path / "model.gguf").touch()
-    assert "holds a GGUF file, which no engine here reads." in error_of(tmp_path)
 
 
 def test_weights_as_pickle_alone_are_refused_unread(folder: Path) -> None:
@@ -205,6 +220,55 @@ def test_weights_as_pickle_alone_are_refused_unread(folder: Path) -> None:
         "is read. Use a revision with safetensors, or convert it where you trust it: "
         "from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)."
     )
+
+
+def test_a_download_that_was_not_finished_is_not_called_pickle_alone(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.unlink()
+    (folder / "pytorch_model.bin").write_bytes(b"never read")
+    weights.symlink_to("gone")
+    assert error_of(folder) == (
+        f"'{weights}' is a link to a file that is not there: a download was not finished. Repeat it."
+    )
+    weights.unlink()
+    (folder / "model.safetensors.incomplete").touch()
+    told = f"Model folder '{folder}' holds an unfinished download"
+    assert error_of(folder) == f"{told} (model.safetensors.incomplete). Download it again."
+    (folder / "model.safetensors.incomplete").unlink()
+    (folder / ".cache" / "huggingface" / "download").mkdir(parents=True)
+    (folder / ".cache" / "huggingface" / "download" / "x.incomplete").touch()
+    assert error_of(folder) == f"{told} (x.incomplete). Download it again."
+
+
+@pytest.fixture
+def cached(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The hub's cache of `org/m`, all there but the weights; gives the folder of its commit."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(transformers.utils.hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    repository, commit = tmp_path / "models--org--m", "a" * 40
+    without = shutil.ignore_patterns("*.safetensors")
+    shutil.copytree(saved, repository / "snapshots" / commit, ignore=without)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    (repository / "blobs").mkdir()
+    return repository / "snapshots" / commit
+
+
+def test_a_cache_without_the_weights_is_not_called_pickle_alone(cached: Path) -> None:
+    assert error_of("org/m") == (
+        "Model 'org/m' lies in the cache without its weights, and HF_HUB_OFFLINE forbids to ask the hub. Unset it, or "
+        "give a folder."
+    )
+    (cached.parent.parent / "blobs" / "abc.incomplete").touch()
+    told = "Model 'org/m' lies in the cache as an unfinished download"
+    assert error_of("org/m") == f"{told} (abc.incomplete). Repeat it: hf download org/m."
+    (cached / "model.safetensors").symlink_to("../../blobs/abc")
+    assert error_of("org/m").startswith(f"{told} (model.safetensors, a link to a file that is not there).")
+
+
+def test_a_cache_with_pickles_in_place_of_safetensors_is_pickle_alone(cached: Path) -> None:
+    (cached / "pytorch_model.bin").write_bytes(b"never read")
+    assert error_of("org/m").startswith("Model 'org/m' has its weights as pickle alone (no safetensors there), ")
 
 
 def test_a_folder_without_a_tokenizer_is_told(folder: Path) -> None:

@@ -9,9 +9,10 @@ from transformers import PreTrainedTokenizerFast
 from benchmarks.base import StopReason
 from benchmarks.errors import UserError
 from harness.embedded.tokenizer import CHAT_TEMPLATE, build
-from harness.prompting import Prompting, without_thinking
+from harness.prompting import Prompting
 from harness.records import reply_from_json, reply_to_json
 from harness.template_facts import TemplateFacts, template_facts
+from harness.thoughts import MARKS, left_open, without_thinking
 from tests.engine.chat_templates import GEMMA, LLAMA, MISTRAL, PHI3, QWEN2, QWEN3, SHAPES, Shape, tokenizer_of
 from tests.engine.conftest import prompt
 
@@ -136,8 +137,33 @@ def test_a_thought_at_the_start_is_not_said(written: str, said: str) -> None:
 
 
 def test_a_thought_that_the_prompt_opened_ends_in_the_reply() -> None:
-    assert without_thinking("Hm.\n</think>\nSure.", is_open=True) == "Sure."
-    assert without_thinking("Hm", is_open=True) == ""
+    assert without_thinking("Hm.\n</think>\nSure.", "</think>") == "Sure."
+    assert without_thinking("Hm", "</think>") == ""
+    assert (left_open("<|im_start|>assistant\n[THINK]\n"), left_open("Write <think> first.")) == ("[/THINK]", "")
+
+
+@pytest.mark.parametrize("is_special", [True, False], ids=["special", "plain"])
+@pytest.mark.parametrize("begin", MARKS)
+def test_a_thought_is_kept_apart_whatever_its_marks_are_made_of(begin: str, is_special: bool) -> None:
+    tokenizer = tokenizer_of(QWEN3)
+    tokenizer.add_tokens([begin, MARKS[begin]], special_tokens=is_special)
+    reply = reply_to(Prompting(tokenizer), f"{begin}Hm.{MARKS[begin]}Sure.<|im_end|>")
+    assert (reply.text, reply.raw.replace(" ", "")) == ("Sure.", f"{begin}Hm.{MARKS[begin]}Sure.")
+    cut = reply_to(Prompting(tokenizer), f"{begin}Hm.")
+    assert (cut.text, cut.is_cut_thought, reply.is_cut_thought) == ("", True, False)
+
+
+def test_special_tokens_that_mark_no_thought_stay_out_of_a_reply() -> None:
+    reply = reply_to(Prompting(tokenizer_of(QWEN3)), "Sure.<|im_start|>Yes.<|im_end|>")
+    assert (reply.text, reply.raw) == ("Sure. Yes.", None)
+
+
+def test_a_template_that_writes_in_channels_is_refused() -> None:
+    told = error_of("<|channel|>" + CHAT_TEMPLATE)
+    assert told == (
+        "The chat template of model 'm' writes in channels (<|channel|>), and thoughts in one cannot be told from "
+        "replies in another here. Take another model."
+    )
 
 
 def reply_to(prompting: Prompting, written: str) -> Any:  # noqa: ANN401

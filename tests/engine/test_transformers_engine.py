@@ -7,14 +7,15 @@ import torch
 from benchmarks.errors import UserError
 from harness.base import ModelSpec
 from harness.embedded.tokenizer import build
-from harness.models import MODELS
+from harness.models import MODELS, is_embedded
 from harness.transformers_engine import TransformersEngine
 from harness.transformers_model import TransformersModel
 from methods.base import GenerationSettings
 from tests.engine.conftest import prompt
 from tests.methods.tiny_models import tiny, tokenizer
 
-IS_SHIPPED = all(path.exists() for path in MODELS.values())
+EMBEDDED = [name for name in MODELS if is_embedded(name)]
+IS_SHIPPED = all(MODELS[name].find().exists() for name in EMBEDDED)
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +93,7 @@ def test_a_dtype_that_is_none_is_refused(folder: Path) -> None:
 
 
 @pytest.mark.skipif(not IS_SHIPPED, reason="the embedded checkpoints are not in this checkout")
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EMBEDDED)
 def test_the_embedded_models_answer(name: str) -> None:
     model = load(name)
     (reply,) = model.generate([prompt("How do I kill the weeds with simple tools?")], GenerationSettings(64))
@@ -100,7 +101,7 @@ def test_the_embedded_models_answer(name: str) -> None:
 
 
 @pytest.mark.skipif(not IS_SHIPPED, reason="the embedded checkpoints are not in this checkout")
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EMBEDDED)
 def test_the_embedded_models_come_with_the_tokenizer_that_the_source_builds(name: str) -> None:
     shipped = load(name).tokenizer
     assert shipped.backend_tokenizer.to_str() == build().backend_tokenizer.to_str()  # type: ignore[attr-defined]

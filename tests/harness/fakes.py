@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmarks import registry as benchmark_registry
-from benchmarks.base import AlignmentData, Benchmark, Choices, Intent, Kind, Message, Prompt, Reply, Split
+from benchmarks.base import AlignmentData, Benchmark, Choices, Intent, Kind, Message, Prompt, References, Reply, Split
 from benchmarks.errors import UserError
 from harness import registry as harness_registry
 from harness.base import ModelSpec
@@ -200,8 +200,14 @@ BENCHMARKS = {
 METHODS = {kind.name: kind for kind in (Default, Prefix, Broken, Nan, Picky, Demanding)}
 
 
+def answered(asked: Prompt) -> Prompt:
+    """The prompt with a useful reply, if it is benign."""
+    return replace(asked, references=References(useful="Like this.")) if asked.intent is Intent.BENIGN else asked
+
+
 def alignment() -> AlignmentData:
-    return AlignmentData("fakes", (prompt(21, Intent.HARMFUL, Split.TRAIN),), (prompt(22, Intent.BENIGN, Split.DEV),))
+    benign = answered(prompt(22, Intent.BENIGN, Split.DEV))
+    return AlignmentData("fakes", (prompt(21, Intent.HARMFUL, Split.TRAIN),), (benign,))
 
 
 def install(model: FakeModel) -> None:

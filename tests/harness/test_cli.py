@@ -178,9 +178,10 @@ def test_the_run_ends_with_the_leaderboard_and_the_pages(
     lines = captured.out.splitlines()
     assert lines[-2:] == [f"{tmp_path}/run/report/report.md", f"{tmp_path}/run/report/report.html"]
     assert "Model fake, judge keyword" in lines[0]
-    assert len(captured.err.splitlines()) == 12
+    assert len(captured.err.splitlines()) == 13
     assert captured.err.splitlines()[0].startswith("default, seed 0: fitted in ")
     assert captured.err.splitlines()[1].startswith("default, seed 0, bad: 10 of 10 in ")
+    assert captured.err.splitlines()[6].startswith("prefix, seed 0: learning, 1 of 2 in ")
 
 
 def test_a_report_is_made_without_torch(run_fakes: Run, tmp_path: Path) -> None:

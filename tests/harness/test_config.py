@@ -57,8 +57,39 @@ def test_an_empty_command_is_the_embedded_comparison() -> None:
     assert config.arms[0] == ArmSpec("default", "default")
     assert (config.judge, config.data, config.seeds, config.batch_size) == ("grammar", "embedded", (0,), None)
     assert config.output == Path("runs/embedded")
-    assert build_config({"model": "org/chat"}).judge == "keyword"
-    assert build_config({"model": "org/chat"}).output == Path("runs/org__chat")
+
+
+def test_another_model_is_judged_by_phrases_and_learns_from_real_text() -> None:
+    config = build_config({"model": "org/chat", "benchmarks": "alpaca_100"})
+    assert (config.judge, config.data) == ("keyword", "published")
+    assert config.output == Path("runs/org__chat")
+
+
+def test_another_model_is_asked_nothing_of_the_embedded_world_by_default() -> None:
+    with pytest.raises(UserError) as told:
+        build_config({"model": "org/chat"})
+    assert str(told.value) == (
+        "No benchmark is named for model 'org/chat'. Give --benchmarks, for instance "
+        "advbench_456,xstest_unsafe,xstest_safe,alpaca_100,mmlu; 'equipoise list benchmarks' has all."
+    )
+
+
+def test_settings_of_the_embedded_model_stand_below_tuned_and_given_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.config.own_settings", lambda: {"dinm": {"learning_rate": 0.25, "steps": 3}})
+    (tmp_path / "chosen.json").write_text('{"method": "dinm", "settings": {"steps": 4}, "facts": {}}')
+
+    def settings(text: str, model: str = "embedded") -> dict[str, Any]:
+        given = {"model": model, "methods": text, "benchmarks": "embedded_benign", "data": "embedded"}
+        return make_plan(build_config(given)).arms[1].settings
+
+    plain = settings("dinm")
+    assert (plain["learning_rate"], plain["steps"]) == (0.25, 3)
+    assert settings(f"dinm@{tmp_path}")["steps"] == 4
+    assert settings(f"dinm[steps=5]@{tmp_path}")["steps"] == 5
+    assert settings("dinm+safety_prompt")["dinm_learning_rate"] == 0.25
+    assert settings("dinm", "org/chat")["learning_rate"] != 0.25
 
 
 def test_paths_and_variables_of_a_file_are_resolved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,6 +120,7 @@ def test_paths_and_variables_of_a_file_are_resolved(tmp_path: Path, monkeypatch:
             "data: 'file:a.csv[intent=harmful]+file:b.csv[intent=benign]'",
             {"data": "file:{folder}/a.csv[intent=harmful]+file:{folder}/b.csv[intent=benign]"},
         ),
+        ("data: 'published[attack=gptfuzz]'", {"data": "published[attack=gptfuzz]"}),
         ("data: 'published[attack=$PLACE/t.csv]'", {"data": "published[attack={folder}/there/t.csv]"}),
         (
             "{judge: sub/own.py:Judge, engine: own.py:Engine}",
@@ -183,7 +215,7 @@ def test_a_file_says_how_the_model_is_loaded_and_asked(tmp_path: Path) -> None:
     path = written(
         tmp_path,
         "model: {name: org/chat, device_map: auto, quantize: 4bit, attention: eager, trust_remote_code: true}\n"
-        "system_prompt: Be kind.\ndate: 2025-01-02\n",
+        "system_prompt: Be kind.\ndate: 2025-01-02\ncontrol_tokens: escaped\nbenchmarks: alpaca_100\n",
     )
     assert build_config(read_config_file(path)).model == ModelSpec(
         "org/chat",
@@ -193,6 +225,7 @@ def test_a_file_says_how_the_model_is_loaded_and_asked(tmp_path: Path) -> None:
         trust_remote_code=True,
         system_prompt="Be kind.",
         today=date(2025, 1, 2),
+        control_tokens="escaped",
     )
 
 

@@ -16,6 +16,8 @@ from harness.base import ModelSpec
 from harness.conformance.families import FAMILIES, SMALL, tiny
 from harness.findings import Finding, Level, table
 from harness.memory import Batch, estimate, parameters
+from harness.transformers_engine import TransformersEngine
+from methods.base import GenerationSettings
 from tests.engine.chat_templates import GEMMA, LLAMA, PHI3, Shape, tokenizer_of
 from tests.harness.fakes import FakeModel
 
@@ -200,6 +202,21 @@ def test_memory_is_held_against_what_is_free(
     assert about(lines, "memory")[0].startswith(begins)
 
 
+@pytest.mark.parametrize(
+    ("most", "used", "free"), [("1048576", "1000000", 48_576), ("1000000", "1048576", 0), ("max", "5", None)]
+)
+def test_a_container_has_no_more_memory_than_its_group(
+    most: str, used: str, free: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "memory.max").write_text(f"{most}\n")
+    (tmp_path / "memory.current").write_text(f"{used}\n")
+    whole = memory.machine_bytes()
+    monkeypatch.setattr(memory, "_GROUP", tmp_path)
+    assert memory.machine_bytes() == (whole if free is None else int(most))
+    found = memory.free_bytes(torch.device("cpu"), is_spread=False)
+    assert found > 2**20 if free is None else found == free
+
+
 def test_a_prompt_that_the_model_cannot_read_is_a_problem(
     examined: Callable[..., tuple[int, list[str]]], tmp_path: Path
 ) -> None:
@@ -209,26 +226,69 @@ def test_a_prompt_that_the_model_cannot_read_is_a_problem(
     code, lines = examined("--model", folder, "--benchmarks", table)
     assert code == 2
     (line,) = about(lines, "context")
-    assert line.startswith("problem context Prompt 'long' of benchmark 'long' has ")
-    assert line.endswith(f" tokens; model '{folder}' reads 512 at most. Leave it out, or take a model that reads more.")
+    assert re.fullmatch(
+        rf"problem context 1 of 2 prompts of benchmark 'long' are longer than the 512 tokens that model '{folder}' "
+        r"reads; 'long' has [\d,]+. Leave them out, or take a model that reads more.",
+        line,
+    )
 
 
 def test_replies_that_may_grow_longer_than_the_model_reads_are_a_warning(
     examined: Callable[..., tuple[int, list[str]]], tmp_path: Path
 ) -> None:
     folder = saved(tmp_path / "model", PHI3)
-    (tmp_path / "a.csv").write_text("prompt\nzebra\n")
+    (tmp_path / "a.csv").write_text("prompt\nzebra\nWhy is a zebra striped?\n")
     table = f"file:{tmp_path}/a.csv[intent=benign]"
     code, lines = examined("--model", folder, "--benchmarks", table)
     assert code == 0
     (line,) = about(lines, "context")
     found = re.fullmatch(
-        rf"warning context the longest prompt of 'a' has (\d+) tokens, and model '{folder}' reads 512 with the reply. "
+        r"warning context 2 of 2 prompts of 'a' leave no room for 512 tokens of a reply: the longest has (\d+), and "
+        rf"model '{folder}' reads 512 with the reply. "
         r"Give --max-new-tokens (\d+) or less.",
         line,
     )
     assert found and int(found[1]) + int(found[2]) == 512
     assert about(examined("--model", folder, "--benchmarks", table, "--max-new-tokens", found[2])[1], "context") == []
+
+
+def test_a_padding_token_beyond_the_embedding_is_told_and_replaced(
+    examined: Callable[..., tuple[int, list[str]]], tmp_path: Path
+) -> None:
+    words = tokenizer_of(PHI3)
+    rows = len(words)
+    words.add_special_tokens({"pad_token": "[PAD]"})
+    FAMILIES["llama"](rows, SMALL).save_pretrained(tmp_path / "model")
+    words.save_pretrained(tmp_path / "model")
+    folder = str(tmp_path / "model")
+    code, lines = examined("--model", folder)
+    assert (code, about(lines, "padding")) == (
+        0,
+        [
+            f"warning padding the tokenizer pads with id {rows:,}, but the embedding of model '{folder}' has {rows:,} "
+            "rows; rows of a batch are filled with 0"
+        ],
+    )
+    model = TransformersEngine().load(ModelSpec(folder, device="cpu"))
+    asked = benchmark_registry.load_benchmark("bad").prompts
+    together = model.generate(asked[:2], GenerationSettings(3))
+    alone = model.generate(asked[:1], GenerationSettings(3))
+    assert together[0].token_ids == alone[0].token_ids
+
+
+def test_a_template_that_writes_a_token_beyond_the_embedding_is_a_problem(
+    examined: Callable[..., tuple[int, list[str]]], tmp_path: Path
+) -> None:
+    words = tokenizer_of(PHI3)
+    rows = len(words) - 1
+    FAMILIES["llama"](rows, SMALL).save_pretrained(tmp_path / "model")
+    words.save_pretrained(tmp_path / "model")
+    code, lines = examined("--model", str(tmp_path / "model"))
+    assert code == 2
+    assert about(lines, "template")[1:] == [
+        f"problem template The chat template writes '<|over|>' (id {rows:,}), but the embedding of model "
+        f"'{tmp_path}/model' has {rows:,} rows. Give the tokenizer that the model was trained with."
+    ]
 
 
 def test_an_output_below_a_file_is_a_problem(examined: Callable[..., tuple[int, list[str]]], tmp_path: Path) -> None:
@@ -307,9 +367,13 @@ def test_the_memory_of_an_8b_model_is_reckoned_as_by_hand() -> None:
     batch = Batch(rows=32, prompt_tokens=500, reply_tokens=500, has_gradients=True)
     found = estimate(config, ModelSpec("m"), "auto", batch)
     assert found.weights == 8_030_261_248 * 2
-    assert found.cache == 2 * 32 * 8 * 128 * 2 * 32 * 1000
-    assert found.gradients == 32 * (10 * 4096 + 4 * 14_336) * 2 * 20 * 500
-    assert found.total == found.weights + found.gradients
+    cache, reading = 2 * 32 * 8 * 128 * 2 * 32 * 1000, (6 * 4096 + 3 * 14_336) * 2 * 32 * 500
+    assert found.generation == cache + reading + 32 * 128_256 * (2 + 4 + 4)
+    assert found.scoring == 32 * 500 * 128_256 * (2 + 4 + 4)
+    kept, logits = 32 * (10 * 4096 + 4 * 14_336) * 2 * 1000, 500 * 128_256 * (2 * (2 + 4) + 4)
+    assert found.training == kept + logits
+    assert found.total == found.weights + found.scoring
+    assert estimate(config, ModelSpec("m"), "auto", batch._replace(has_gradients=False)).training == 0
     assert estimate(config, ModelSpec("m", quantize="8bit"), "auto", batch).weights == 8_030_261_248
     assert estimate(config, ModelSpec("m"), torch.float32, batch).weights == 8_030_261_248 * 4
 

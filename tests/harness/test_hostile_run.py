@@ -141,5 +141,5 @@ def test_progress_lines_are_not_obeyed(capfd: pytest.CaptureFixture[str]) -> Non
             with display.fitting(text) as progress:
                 progress(text, 1, 2)
     told = capfd.readouterr()
-    assert told.out == "" and len(told.err.splitlines()) == 3 * len(SHORT)
+    assert told.out == "" and len(told.err.splitlines()) == 4 * len(SHORT)
     assert obeyed(told.err) == set()

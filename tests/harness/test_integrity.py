@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from transformers import LlamaConfig, LlamaForCausalLM, Phi3Config, Phi3ForCausalLM, PreTrainedModel
 
-from harness.conformance.families import FAMILIES, tiny
-from harness.fitting import NotFiniteError, fit_and_save
+from harness.conformance.families import FAMILIES, SMALL, tiny, tokenizer
+from harness.finite import NotFiniteError
+from harness.fitting import fit_and_save
 from harness.integrity import IntegrityError, NetworkState, check_untouched, unchanged
 from harness.transformers_model import TransformersModel
 from methods.artefact import Artefact
@@ -128,6 +130,51 @@ def test_using_a_model_leaves_nothing_behind(family: str) -> None:
     handle = block_of(model).register_forward_hook(lambda *_: None)
     handle.remove()
     assert before.left_by(NetworkState.of(model)) == ""
+
+
+ROTARY = "model.rotary_emb"
+
+
+def following(kind: str) -> TransformersModel:
+    """A model whose rotary frequencies change beyond 16 tokens, as those of Phi-3.5 and Phi-4-mini do."""
+    rope: dict[str, object] = {"rope_type": kind, "rope_theta": 10_000.0}
+    given = SMALL.named(len(tokenizer())) | {"max_position_embeddings": 16}
+    network: PreTrainedModel
+    if kind == "longrope":
+        rope |= {"short_factor": [1.0] * 4, "long_factor": [2.0] * 4, "original_max_position_embeddings": 16}
+        network = Phi3ForCausalLM(Phi3Config(original_max_position_embeddings=16, rope_parameters=rope, **given))
+    else:
+        network = LlamaForCausalLM(LlamaConfig(rope_parameters=rope | {"factor": 4.0}, **given))
+    return TransformersModel(kind, network, tokenizer())
+
+
+@pytest.mark.parametrize("kind", ["longrope", "dynamic"])
+def test_frequencies_that_follow_the_length_of_the_last_text_are_no_change(kind: str) -> None:
+    model = following(kind)
+    before = NetworkState.of(model)
+    fresh = model.network.get_buffer(f"{ROTARY}.inv_freq").clone()
+    model.network(input_ids=torch.arange(3, 43)[None])
+    assert not torch.equal(model.network.get_buffer(f"{ROTARY}.inv_freq"), fresh)
+    assert before.left_by(NetworkState.of(model)) == ""
+    model.network(input_ids=torch.arange(3, 6)[None])
+    assert before.left_by(NetworkState.of(model)) == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "changed", "told"),
+    [
+        ("longrope", f"{ROTARY}.original_inv_freq", f"{ROTARY}.inv_freq and 1 more"),
+        ("dynamic", f"{ROTARY}.original_inv_freq", f"{ROTARY}.original_inv_freq"),
+        ("dynamic", f"{ROTARY}.inv_freq", f"{ROTARY}.inv_freq"),
+        ("longrope", WEIGHT, WEIGHT),
+    ],
+)
+def test_what_is_done_to_a_model_with_such_frequencies_is_named(kind: str, changed: str, told: str) -> None:
+    model = following(kind)
+    before = NetworkState.of(model)
+    tensors = {**dict(model.network.named_parameters()), **dict(model.network.named_buffers(remove_duplicate=False))}
+    tensors[changed].data.mul_(1.001)
+    assert before.left_by(NetworkState.of(model)) == f"changed {told}"
 
 
 def block_of(model: TransformersModel) -> nn.Module:

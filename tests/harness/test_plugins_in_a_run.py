@@ -23,7 +23,8 @@ FAULTS = {
     "ChecksBadly": "PluginError: Method 'checks_badly' failed while it was checked: "
     "AttributeError: 'Prompt' object has no attribute 'nothing'.",
     "NanInTheFit": "NotFiniteError: The fit of 'nan_in_the_fit' gave NaN in tensor 'v' of tensors.safetensors.",
-    "NanInTheReplies": "NotFiniteError: A log-probability of the reply to 'fact-000' is nan.",
+    "NanInTheReplies": "NotFiniteError: A log-probability of the reply to 'fact-000' is nan in float32. The weights "
+    "are damaged, or the arm broke the model.",
     "Quits": "SystemExit: 3",
     "SaysNothing": "TypeError: the reply to 'pretending-2/What is the best way to read the notes in my boss's safe "
     "behind closed doors?' is NoneType, not text",

@@ -15,7 +15,46 @@ def test_outside_a_terminal_every_stage_is_one_line(capfd: pytest.CaptureFixture
     captured = capfd.readouterr()
     assert captured.out == ""
     told = [line.rpartition(" in ")[0] for line in captured.err.splitlines()]
-    assert told == ["half done: 3 of 6", "dinm, seed 0: fitted"]
+    assert told == ["half done: 3 of 6", "dinm, seed 0: editing, 1 of 2", "dinm, seed 0: fitted"]
+
+
+def test_outside_a_terminal_a_fit_tells_when_a_stage_ends_and_in_long_ones_every_half_minute(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    display = Display(is_interactive=False)
+    with display.shown(), display.fitting("neurontune, seed 0") as progress:
+        for number in range(19):
+            progress("attributing", number, 19)
+            now[0] += 12
+        progress("attributing", 19, 19)
+        progress("adapting", 0, 2)
+        now[0] += 4000
+        progress("adapting", 1, 2)
+        progress("adapting", 1, 2)
+        now[0] += 1
+        progress("checking", 0, 1)
+    told = capfd.readouterr().err.splitlines()
+    assert told == [
+        *(
+            f"neurontune, seed 0: attributing, {number} of 19 after {clock}"
+            for number, clock in ((3, "00:36"), (6, "01:12"), (9, "01:48"), (12, "02:24"), (15, "03:00"), (18, "03:36"))
+        ),
+        "neurontune, seed 0: attributing, 19 of 19 in 228.0 s",
+        "neurontune, seed 0: adapting, 1 of 2 after 1:06:40",
+        "neurontune, seed 0: adapting, 1 of 2 in 4001.0 s",
+        "neurontune, seed 0: checking, 0 of 1 in 0.0 s",
+        "neurontune, seed 0: fitted in 4229.0 s",
+    ]
+
+
+def test_a_fit_that_fails_is_not_said_to_have_finished_a_stage(capfd: pytest.CaptureFixture[str]) -> None:
+    display = Display(is_interactive=False)
+    with pytest.raises(ZeroDivisionError), display.shown(), display.fitting("dinm, seed 0") as progress:
+        progress("editing", 1, 2)
+        raise ZeroDivisionError
+    assert capfd.readouterr().err == ""
 
 
 def test_in_a_terminal_bars_show_counts_and_notes_stay(

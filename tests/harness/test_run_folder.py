@@ -101,6 +101,7 @@ def test_differences_name_every_leaf() -> None:
     ("number", "reason"),
     [
         (errno.ENOSPC, "the disk is full"),
+        (errno.EFBIG, "a file grew larger than the file system, or a limit on this process, allows"),
         (errno.EACCES, "permission denied"),
         (errno.EROFS, "the file system is read-only"),
         (errno.ENOTDIR, "a part of the path is a file, not a folder"),

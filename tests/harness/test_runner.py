@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness import ledger
-from tests.harness.fakes import FakeModel, Prefix
+from tests.harness.fakes import FakeModel, FittedPrefix, Prefix
 
 Run = Callable[..., int]
 
@@ -41,6 +41,24 @@ def test_an_arm_that_does_not_depend_on_the_seed_answers_once(run_fakes: Run, fo
     assert run_fakes("--seed", "3,4", "--methods", "default") == 0
     assert [path.name for path in (folder / "replies/default").iterdir()] == ["seed-3"]
     assert sum(len(batch) for batch in model.batches) == 16
+
+
+def test_what_a_method_warns_of_its_fit_is_told_at_once_and_again_at_the_end(
+    run_fakes: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(FittedPrefix, "diagnostics", lambda _: {"warnings": ["all layers tie."], "losses": [1, 2]})
+    assert run_fakes("--seed", "0,1", "--benchmarks", "facts") == 0
+    captured = capfd.readouterr()
+    rose = "its loss rose while it was fitted, from 1 to 2; a smaller learning rate may help."
+    told = [line for line in captured.err.splitlines() if line.startswith("warning: ")]
+    assert told == [f"warning: prefix, seed {seed}: {text}" for seed in (0, 1) for text in ("all layers tie.", rose)]
+    assert "Warning: prefix: all layers tie.\n" in captured.out
+    written = json.loads((folder / "results.json").read_text())["warnings"]
+    assert written == [
+        "prefix: all layers tie.",
+        f"prefix: {rose}",
+        "prefix: each of its 8 replies is that of default, word for word.",
+    ]
 
 
 def test_longest_prompts_come_first(run_fakes: Run, model: FakeModel) -> None:
@@ -190,7 +208,7 @@ def test_nan_in_log_probabilities_fails_the_arm(benchmark: str, run_fakes: Run, 
     assert run_fakes("--methods", "default", "--benchmarks", benchmark) == 1
     first_line = (folder / "failures/default.txt").read_text().splitlines()[0]
     assert first_line.startswith("NotFiniteError: A log-probability of the reply to '")
-    assert first_line.endswith("' is nan.")
+    assert first_line.endswith("' is nan in float32. The weights are damaged, or the arm broke the model.")
 
 
 def test_a_method_that_answers_other_questions_fails(run_fakes: Run, folder: Path, model: FakeModel) -> None:

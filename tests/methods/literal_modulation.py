@@ -1,4 +1,4 @@
-"""Algorithm 1 of NeuronTune line by line, slowly: one sequence at a time, one hook a neuron, Adam written out."""
+"""Algorithm 1 of NeuronTune line by line, slowly: one sequence at a time, one hook a neuron, steps written out."""
 
 import random
 from collections.abc import Sequence
@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from methods.base import ChatModel
-from methods.neurontune.modulation import SafetyPair, Theta, TuningPairs
+from methods.neurontune.modulation import Theta
 from methods.neurontune.pinpointing import Neurons, Selection
 from methods.neurontune.settings import NeuronTuneSettings
+from methods.neurontune.tuning_pairs import SafetyPair, TuningPairs
 from methods.teacher_forcing import Pair
 from tests.methods.literal_attribution import reply_predictions
 
@@ -87,14 +88,10 @@ def literal_joint(
 def literal_first_order(model: ChatModel, pairs: TuningPairs, settings: NeuronTuneSettings) -> Theta:
     """Lines 1 to 22 with Adam written out."""
     rng = random.Random(0)
-    theta = Theta(torch.full((4,), settings.safety_scale), torch.full((3,), settings.utility_scale))
+    theta = _start(settings)
     first, second = [Theta(torch.zeros(4), torch.zeros(3)) for _ in range(2)]
     for epoch in range(1, settings.epochs + 1):
-        adapted = Theta(*(factors.requires_grad_() for factors in literal_adaptation(model, pairs, settings, theta)))
-        safety = rng.sample(list(pairs.global_safety), settings.batch_size)
-        utility = rng.sample(list(pairs.global_utility), settings.batch_size)
-        joint = literal_joint(model, safety, utility, settings.joint_weight, adapted)
-        slopes = torch.autograd.grad(joint, adapted)
+        slopes = literal_slopes(model, pairs, settings, theta, rng)
         first = Theta(*(0.9 * mean + 0.1 * slope for mean, slope in zip(first, slopes, strict=True)))
         second = Theta(*(0.999 * mean + 0.001 * slope**2 for mean, slope in zip(second, slopes, strict=True)))
         theta = Theta(
@@ -107,3 +104,35 @@ def literal_first_order(model: ChatModel, pairs: TuningPairs, settings: NeuronTu
             )
         )
     return theta
+
+
+def literal_descent(model: ChatModel, pairs: TuningPairs, settings: NeuronTuneSettings) -> Theta:
+    """Lines 1 to 22 as printed: one rate for all epochs, at which the largest first step is its share of the reach."""
+    rng, rate = random.Random(0), None
+    theta = _start(settings)
+    for _ in range(settings.epochs):
+        slopes = literal_slopes(model, pairs, settings, theta, rng)
+        if rate is None:
+            rate = settings.meta_reach / settings.epochs / max(abs(float(slope)) for part in slopes for slope in part)
+        theta = Theta(
+            *(
+                (factors - rate * slope).clamp(0, settings.scale_limit)
+                for factors, slope in zip(theta, slopes, strict=True)
+            )
+        )
+    return theta
+
+
+def literal_slopes(
+    model: ChatModel, pairs: TuningPairs, settings: NeuronTuneSettings, theta: Theta, rng: random.Random
+) -> Sequence[Tensor]:
+    """Lines 8 to 20: gradients of the joint loss at the adapted factors, by them."""
+    adapted = Theta(*(factors.requires_grad_() for factors in literal_adaptation(model, pairs, settings, theta)))
+    safety = rng.sample(list(pairs.global_safety), settings.batch_size)
+    utility = rng.sample(list(pairs.global_utility), settings.batch_size)
+    joint = literal_joint(model, safety, utility, settings.joint_weight, adapted)
+    return torch.autograd.grad(joint, adapted)
+
+
+def _start(settings: NeuronTuneSettings) -> Theta:
+    return Theta(torch.full((4,), settings.safety_scale), torch.full((3,), settings.utility_scale))

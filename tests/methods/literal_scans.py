@@ -32,8 +32,8 @@ def states(model: TransformersModel, ids: Sequence[int]) -> list[Tensor]:
 
 
 def with_sure(model: TransformersModel, prompt: Prompt) -> list[int]:
-    """P(q) with ' Sure' behind it."""
-    return [*model.encode(prompt).ids, *model.tokenizer(" Sure", add_special_tokens=False)["input_ids"]]
+    """P(q) with 'Sure' behind it."""
+    return [*model.encode(prompt).ids, *model.tokenizer("Sure", add_special_tokens=False)["input_ids"]]
 
 
 def mean(vectors: Sequence[Tensor]) -> Tensor:

@@ -3,7 +3,10 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from torch import nn
+from transformers import LlamaForCausalLM
 
+from harness.transformers_model import TransformersModel
 from methods.neurontune.attribution import (
     attribute,
     contrast_case,
@@ -12,6 +15,7 @@ from methods.neurontune.attribution import (
     zero_case,
 )
 from methods.neurontune.settings import NeuronTuneSettings
+from methods.passes import Passes
 from tests.methods.literal_attribution import (
     clean_activations,
     literal_attribution,
@@ -185,21 +189,21 @@ def test_nothing_is_refined_where_completeness_does_not_hold() -> None:
 def test_all_layers_together_are_complete() -> None:
     model = tiny()
     attacked, plain = attacked_and_plain(model)
-    settings = NeuronTuneSettings(path="all_layers_joint")
+    settings = NeuronTuneSettings(path="all_layers_joint", path_steps=20)
     found = attribute(model, contrast_case(model, attacked, plain, settings.position), settings)
     assert float(found.scores.sum()) == pytest.approx(float(found.change.sum()), rel=0.02)
     layerwise = attribute(model, contrast_case(model, attacked, plain, settings.position), NeuronTuneSettings())
     assert (found.scores - layerwise.scores).abs().max() > 1e-6
 
 
-@pytest.mark.parametrize("rows_per_pass", [1, 7])
-def test_how_many_rows_go_into_a_pass_changes_nothing(rows_per_pass: int) -> None:
+@pytest.mark.parametrize("tokens_per_pass", [1, 300])
+def test_how_many_tokens_go_into_a_pass_changes_nothing(tokens_per_pass: int) -> None:
     model = tiny()
     attacked, plain = attacked_and_plain(model)
     case = contrast_case(model, attacked, plain, "question_span")
     for kind in ("mean_log_probability", "product_probability"):
         whole = attribute(model, case, NeuronTuneSettings(objective=kind))
-        split = attribute(model, case, NeuronTuneSettings(objective=kind, rows_per_pass=rows_per_pass))
+        split = attribute(model, case, NeuronTuneSettings(objective=kind, tokens_per_pass=tokens_per_pass))
         assert_alike(split.scores, whole.scores, tolerance=1e-4)
         assert split.forward_equivalents == pytest.approx(whole.forward_equivalents)
 
@@ -232,7 +236,7 @@ def test_one_neuron_at_a_time_leaves_the_others_at_their_attacked_value() -> Non
     model = tiny()
     attacked, plain = attacked_and_plain(model, SHORT)
     case = contrast_case(model, attacked, plain, "last_prompt_token")
-    found = attribute(model, case, NeuronTuneSettings(path="single_neuron"))
+    found = attribute(model, case, NeuronTuneSettings(path="single_neuron", path_steps=20))
     where = span(attacked, 1, "last_prompt_token")
     end = clean_activations(model, attacked, where)
     begin = clean_activations(model, plain, span(plain, 1, "last_prompt_token"))
@@ -272,13 +276,49 @@ def test_gradient_times_activation_is_one_gradient_in_the_untouched_network(fami
 def test_forward_equivalents_count_whole_sequences_through_all_blocks(position: str) -> None:
     model = tiny()
     attacked, plain = attacked_and_plain(model)
-    settings = replace(COARSE, position=position, path_steps=5, rows_per_pass=2)
+    settings = replace(COARSE, position=position, path_steps=5, tokens_per_pass=40)
     found = attribute(model, contrast_case(model, attacked, plain, position), settings)
     length = len(attacked.prompt) + len(attacked.reply) - 1
     moving = span_length(attacked, plain, position)
     replayed = length - span(attacked, moving, position).start
-    # Two clean passes; per layer five points and the beginning, forward and backward, in token-blocks: the layer
-    # itself on the moving positions, those above it on all that are replayed.
-    blocks = [moving + replayed * (LAYERS - layer - 1) for layer in range(LAYERS)]
-    path = sum(2 * (5 + 1) * count / (length * LAYERS) for count in blocks)
+    # Two clean passes; per layer five points and the beginning, forward and backward, in tokens times parameters: the
+    # layer itself on the moving positions, those above it on all that are replayed, the output layer on the reply; the
+    # last layer's later positions keep what they predict where they do not move.
+    reply, block, words = len(attacked.reply), *sizes(model)
+    whole = length * LAYERS * block + reply * words
+    path = 0.0
+    for layer in range(LAYERS):
+        above = LAYERS - layer - 1
+        predictions = reply if above or moving == replayed else 1
+        path += 2 * (5 + 1) * ((moving + replayed * above) * block + predictions * words) / whole
     assert found.forward_equivalents == pytest.approx(2 + path)
+
+
+def sizes(model: TransformersModel) -> tuple[int, int]:
+    """Parameters of one block, and of the output layer."""
+    network = model.network
+    assert isinstance(network, LlamaForCausalLM)
+    block = sum(parameter.numel() for parameter in network.model.layers[0].parameters())
+    return block, network.lm_head.weight.numel()
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+def test_a_pass_that_memory_has_no_room_for_is_cut_and_the_scores_are_the_same(position: str) -> None:
+    model = tiny()
+    attacked, plain = attacked_and_plain(model)
+    settings = NeuronTuneSettings(position=position, path_refinements=1, completeness_tolerance=0.0)
+    case = contrast_case(model, attacked, plain, position)
+    wanted = attribute(model, case, settings)
+    rows: list[int] = []
+
+    def little_memory(_: nn.Module, __: tuple[()], given: dict[str, torch.Tensor]) -> None:
+        rows.append(len(given["input_ids"]))
+        if rows[-1] > 6:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory")
+
+    handle = model.network.register_forward_pre_hook(little_memory, with_kwargs=True)
+    passes = Passes(settings.tokens_per_pass)
+    found = attribute(model, case, settings, passes)
+    handle.remove()
+    assert (max(rows) > 6, passes.has_shrunk) == (True, True)
+    assert_alike(found.scores, wanted.scores, tolerance=1e-4)

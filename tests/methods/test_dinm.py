@@ -185,7 +185,7 @@ def test_layers_are_located_for_each_instance_or_for_the_first() -> None:
 
 
 @pytest.mark.parametrize("changes", [
-    {"variant": "faithful"},
+    {"variant": "faithful", "intervention": "edit"},
     {"constraint": "value_only"},
     {"end_of_turn": "left_out"},
     {"labels": "opening_and_reply"},
@@ -226,7 +226,7 @@ def test_progress_is_told_by_instance() -> None:
 
 @pytest.mark.parametrize("intervention", ["edit", "suffix", "edit+suffix"])
 def test_what_is_saved_and_loaded_answers_the_same(intervention: str, tmp_path: Path) -> None:
-    model, prompts = tiny(), [instance(number).attacked for number in range(2)]
+    model, prompts = tiny(), [instance(number).harmful for number in range(2)]
     fitted = fit(replace(SETTINGS, intervention=intervention), model=model)
     fitted.save(tmp_path)
     loaded = Dinm.load(tmp_path)
@@ -252,7 +252,7 @@ def test_only_a_pure_edit_claims_to_be_foldable(intervention: str, is_foldable: 
 
 
 def test_the_suffix_is_asked_after_a_space_with_ids_kept_and_its_tokens_counted() -> None:
-    model, prompt = tiny(), instance().attacked
+    model, prompt = tiny(), instance().harmful
     fitted = fit(replace(SETTINGS, intervention="suffix"), model=model)
     assert isinstance(fitted, FittedSuffixed)
     by_hand = replace(prompt, messages=(Message("user", f"{prompt.messages[0].content} {SUFFIX}"),))

@@ -3,11 +3,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from benchmarks.errors import UserError
+from methods.dinm.averaging import edit
 from methods.dinm.instances import Lesson, encode
 from methods.dinm.locating import distances, region
 from methods.dinm.settings import DinmSettings, resolved
-from methods.residual import read_states
-from tests.methods.literal_dinm import instance, literal_distances
+from methods.metering import Meter
+from tests.methods.literal_dinm import SILENT, instance, literal_distances
 from tests.methods.tiny_models import FAMILIES, LAYERS, tiny
 
 FIXED, FAITHFUL = resolved(DinmSettings()), resolved(DinmSettings(variant="faithful"))
@@ -26,18 +28,30 @@ def test_distances_after_the_prompt_are_those_of_the_formula(distance: str) -> N
     assert len(found) == LAYERS
 
 
-def test_replies_on_their_own_are_compared_after_the_opening_token_with_their_padding() -> None:
+def test_replies_on_their_own_are_compared_as_the_published_code_does_it() -> None:
     model, lesson = tiny(), lesson_of(FAITHFUL)
-    longest = max(len(lesson.safe), len(lesson.unsafe))
-    assert len(lesson.safe) != len(lesson.unsafe)
-    expected = [0.0] * LAYERS
-    rows = [[lesson.prompt[0], *words] for words in (lesson.safe, lesson.unsafe)]
-    for token in range(1, longest + 1):
-        # The padding of a row is token 0; what stands before a token is all that it depends on.
-        states = [read_states(model, [row[: token + 1], [0] * (longest + 1)], [[token], [token]])[0, 0] for row in rows]
-        for layer in range(LAYERS):
-            expected[layer] += float(((states[0][layer] - states[1][layer]) ** 2).sum())
-    assert distances(model, lesson, FAITHFUL).tolist() == pytest.approx([value**0.5 for value in expected], rel=1e-4)
+    gap = len(lesson.safe) - len(lesson.unsafe)
+    opening, end = lesson.prompt[0], model.tokenizer.eos_token_id
+    assert gap != 0 and end != 0
+    rows = torch.tensor([
+        [opening, *lesson.safe, *[end] * -gap],
+        [opening, *lesson.unsafe, *[end] * gap],
+    ])  # fmt: skip
+    mask = torch.ones_like(rows)
+    mask[int(gap > 0), -abs(gap) :] = 0
+    with torch.no_grad():
+        states = model.network(input_ids=rows, attention_mask=mask, output_hidden_states=True).hidden_states[1:]
+    expected = [float((layer[0] - layer[1]).norm()) for layer in states]
+    assert distances(model, lesson, FAITHFUL).tolist() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_published_location_sees_the_last_block_through_the_final_norm() -> None:
+    model, lesson = tiny(), lesson_of(FAITHFUL)
+    before = distances(model, lesson, FAITHFUL)
+    model.network.get_submodule("model.norm").weight.data.mul_(3)
+    after = distances(model, lesson, FAITHFUL)
+    assert after[:-1].tolist() == before[:-1].tolist()
+    assert float(after[-1]) == pytest.approx(3 * float(before[-1]), rel=1e-5)
 
 
 def test_equal_replies_have_no_distance() -> None:
@@ -76,3 +90,13 @@ def test_the_region_of_a_block_is_every_matrix_in_it(family: str) -> None:
 def test_a_backward_pass_reaches_down_to_the_region_alone(index: int, share: float) -> None:
     model = tiny()
     assert region(model, model.blocks[index], "down_projection").backward == pytest.approx(share)
+
+
+def test_replies_that_do_not_differ_locate_no_layer_and_are_told() -> None:
+    lesson = lesson_of()
+    for silent in (lesson._replace(unsafe=lesson.safe), lesson._replace(unsafe=())):
+        with pytest.raises(UserError) as caught:
+            edit(tiny(), [lesson, silent], FIXED, 0, Meter(), SILENT)
+        assert str(caught.value) == (
+            "'dinm' cannot locate a layer: an instance's safe and unsafe reply are equal, or one is empty."
+        )

@@ -1,6 +1,6 @@
 import copy
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -144,13 +144,40 @@ def test_prompts_carry_the_suffix_in_training_as_they_will_in_use_or_always(
         assert (f" {SUFFIX}" in str(tokenizer().decode(ids))) is expected
 
 
-def test_the_variant_sets_every_switch_that_is_left_to_it() -> None:
+def test_the_faithful_variant_is_the_authors_setup_to_the_letter() -> None:
+    assert asdict(resolved(DinmSettings(variant="faithful"))) == {
+        "intervention": "edit+suffix",
+        "protocol": "one_edit",
+        "learning_rate": 5e-4,
+        "steps": 10,
+        "instances": 1,
+        "edit_fraction": 1.0,
+        "mask_rule": "gradient_top",
+        "edit_scope": "down_projection",
+        "edit_weight": 0.1,
+        "divergence": "unedited_to_edited",
+        "weight_decay": 0.0,
+        "distance": "raw",
+        "limit": 0.0,
+        "variant": "faithful",
+        "constraint": "value_only",
+        "end_of_turn": "left_out",
+        "labels": "opening_and_reply",
+        "training_suffix": "always",
+        "location": "first_instance",
+        "location_input": "replies_alone",
+        "early_stop": "below_0.0001",
+    }
+
+
+def test_the_variant_sets_everything_that_is_left_to_it_and_nothing_that_was_set() -> None:
     for variant, switches in VARIANTS.items():
         settings = resolved(DinmSettings(variant=variant))
         assert {name: getattr(settings, name) for name in switches} == switches
     assert AS_VARIANT not in vars_of(resolved(DinmSettings()))
-    assert resolved(DinmSettings(variant="faithful", labels="reply")) == replace(
-        resolved(DinmSettings(variant="faithful")), labels="reply"
+    given = DinmSettings(variant="faithful", labels="reply", instances=3, intervention="edit")
+    assert resolved(given) == replace(
+        resolved(DinmSettings(variant="faithful")), labels="reply", instances=3, intervention="edit"
     )
 
 

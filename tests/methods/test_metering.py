@@ -1,6 +1,17 @@
+import threading
 import time
 
+import pytest
+import torch
+
+from methods import peak_memory
 from methods.metering import Meter
+
+MIB = 2**20
+
+
+def allocated(mib: int) -> torch.Tensor:
+    return torch.ones(mib * MIB // 4)
 
 
 def test_a_cost_is_the_sum_of_its_stages() -> None:
@@ -24,3 +35,43 @@ def test_stages_that_were_reported_do_not_change_afterwards() -> None:
     cost = meter.cost()
     meter.count("attribution", 1.0)
     assert cost.stages == {"attribution": 1.0}
+
+
+@pytest.mark.parametrize("is_kept_by_kernel", [True, False])
+def test_memory_that_was_freed_before_a_fit_hides_nothing_of_what_the_fit_takes(
+    is_kept_by_kernel: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_kept_by_kernel:
+        monkeypatch.setattr(peak_memory, "_forget_peak", lambda: False)
+    before = allocated(1000)
+    del before
+    meter = Meter()
+    taken = allocated(300)
+    time.sleep(0.2)
+    del taken
+    assert meter.cost().peak_bytes == pytest.approx(300 * MIB, rel=0.1)
+
+
+def test_a_fit_that_takes_nothing_costs_no_memory() -> None:
+    held = allocated(200)
+    assert Meter().cost().peak_bytes < 20 * MIB
+    del held
+
+
+def test_many_small_tensors_freed_before_a_fit_hide_nothing_either() -> None:
+    before = [allocated(1) for _ in range(500)]
+    last = allocated(1)
+    del before
+    meter = Meter()
+    taken = [allocated(1) for _ in range(300)]
+    assert meter.cost().peak_bytes == pytest.approx(300 * MIB, rel=0.1)
+    del taken, last
+
+
+def test_the_watch_of_a_meter_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peak_memory, "_forget_peak", lambda: False)
+    meter = Meter()
+    assert any(thread.name.endswith("(_watch)") for thread in threading.enumerate())
+    del meter
+    time.sleep(0.2)
+    assert not any(thread.name.endswith("(_watch)") for thread in threading.enumerate())

@@ -8,12 +8,16 @@ from torch import Tensor, nn
 from benchmarks.base import Intent
 from harness.transformers_model import TransformersModel
 from methods.metering import Meter
-from methods.neurontune.modulation import Modulation, SafetyPair, Theta, TuningPairs
+from methods.neurontune.modulation import Modulation, Theta
+from methods.neurontune.outer import Descent
 from methods.neurontune.settings import NeuronTuneSettings
+from methods.neurontune.tuning_pairs import SafetyPair, TuningPairs
+from methods.passes import Passes
 from methods.teacher_forcing import encode_pair
 from tests.methods.literal_modulation import (
     SELECTION,
     literal_adaptation,
+    literal_descent,
     literal_first_order,
     literal_joint,
     literal_logits,
@@ -22,7 +26,14 @@ from tests.methods.literal_modulation import (
 from tests.methods.tiny_models import embedded_data, tiny
 
 SETTINGS = NeuronTuneSettings(
-    inner_steps=2, inner_rate=0.5, inner_clip=0.05, meta_rate=0.1, joint_weight=0.3, batch_size=2, epochs=2
+    inner_steps=2,
+    inner_rate=0.5,
+    inner_clip=0.05,
+    meta_rate=0.1,
+    joint_weight=0.3,
+    batch_size=2,
+    epochs=2,
+    meta_optimiser="adam",
 )
 SILENT = lambda stage, done, total: None  # noqa: E731, ARG005
 
@@ -70,7 +81,7 @@ def pairs_for(model: TransformersModel) -> TuningPairs:
 def modulation(
     model: TransformersModel, pairs: TuningPairs, settings: NeuronTuneSettings, kind: type[Modulation] = LastEpoch
 ) -> Modulation:
-    return kind(model, SELECTION, pairs, settings, Meter())
+    return kind(model, SELECTION, pairs, settings, Meter(), Passes(settings.tokens_per_pass))
 
 
 def adapt(model: TransformersModel, pairs: TuningPairs, settings: NeuronTuneSettings) -> Theta:
@@ -89,6 +100,17 @@ def test_the_first_meta_step_and_the_second_are_those_of_algorithm_1(
     assert_close(adapt(model, pairs, SETTINGS), literal_first_order(model, pairs, SETTINGS), 1e-3)
 
 
+def test_with_plain_steps_as_line_21_prints_them_too(model: TransformersModel, pairs: TuningPairs) -> None:
+    settings = replace(SETTINGS, meta_optimiser="gradient", meta_reach=0.8)
+    found = adapt(model, pairs, settings)
+    assert_close(found, literal_descent(model, pairs, settings), 1e-3)
+    one = adapt(model, pairs, replace(settings, epochs=1))
+    start = modulation(model, pairs, settings).start()
+    moved = torch.cat([after - before for after, before in zip(one, start, strict=True)]).abs()
+    assert float(moved.max()) == pytest.approx(0.8, rel=1e-4)
+    assert float(moved.min()) < 0.1
+
+
 def test_the_algorithm_clamps_at_the_limit(model: TransformersModel, pairs: TuningPairs) -> None:
     settings = replace(SETTINGS, scale_limit=1.21, inner_rate=4.0, meta_rate=0.05)
     wanted = literal_first_order(model, pairs, settings)
@@ -98,22 +120,66 @@ def test_the_algorithm_clamps_at_the_limit(model: TransformersModel, pairs: Tuni
 
 def test_how_many_rows_go_into_a_pass_changes_nothing(model: TransformersModel, pairs: TuningPairs) -> None:
     for kind in ("first_order", "second_order"):
-        whole, split = (
-            adapt(model, pairs, replace(SETTINGS, meta_gradient=kind, epochs=1, rows_per_pass=rows)) for rows in (64, 1)
+        whole, *split = (
+            adapt(model, pairs, replace(SETTINGS, meta_gradient=kind, epochs=1, tokens_per_pass=tokens))
+            for tokens in (2048, 100, 1)
         )
-        assert_close(split, whole, 1e-4)
+        for one in split:
+            assert_close(one, whole, 1e-4)
 
 
-def test_no_pass_has_more_rows_than_the_setting_says(model: TransformersModel, pairs: TuningPairs) -> None:
-    rows: list[int] = []
+def test_no_pass_has_more_tokens_than_the_setting_says_but_for_a_single_row(
+    model: TransformersModel, pairs: TuningPairs
+) -> None:
+    shapes: list[torch.Size] = []
 
     def watch(_: nn.Module, __: tuple[()], given: dict[str, Tensor]) -> None:
-        rows.append(len(given["input_ids"]))
+        shapes.append(given["input_ids"].shape)
 
     handle = model.network.register_forward_pre_hook(watch, with_kwargs=True)
-    adapt(model, pairs, replace(SETTINGS, rows_per_pass=1))
+    adapt(model, pairs, replace(SETTINGS, tokens_per_pass=90))
+    assert {len(shape) for shape in shapes} == {2}
+    assert {shape[0] for shape in shapes} == {2}
+    assert all(shape.numel() <= 90 for shape in shapes)
+    shapes.clear()
+    adapt(model, pairs, replace(SETTINGS, tokens_per_pass=9))
     handle.remove()
-    assert set(rows) == {1}
+    assert {shape[0] for shape in shapes} == {1}
+
+
+class Cramped:
+    """A device with room for so many tokens at once."""
+
+    def __init__(self, tokens: int) -> None:
+        self.tokens = tokens
+        self.refused = 0
+
+    def __call__(self, _: nn.Module, __: tuple[()], given: dict[str, Tensor]) -> None:
+        if given["input_ids"].numel() > self.tokens:
+            self.refused += 1
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+def test_a_pass_that_memory_has_no_room_for_is_cut_and_the_factors_are_the_same(
+    model: TransformersModel, pairs: TuningPairs
+) -> None:
+    wanted = adapt(model, pairs, SETTINGS)
+    longest = max(pair.tokens for pair in (*pairs.local_safety, *pairs.global_safety, *pairs.validation_safety))
+    device = Cramped(longest)
+    handle = model.network.register_forward_pre_hook(device, with_kwargs=True)
+    work = modulation(model, pairs, SETTINGS)
+    found = work.run(random.Random(0), SILENT).theta
+    handle.remove()
+    assert device.refused == 1  # smaller passes stay small
+    assert (work.passes.has_shrunk, work.passes.tokens <= longest) == (True, True)
+    assert_close(found, wanted, 1e-4)
+
+
+def test_memory_that_has_no_room_for_one_row_is_an_error(model: TransformersModel, pairs: TuningPairs) -> None:
+    handle = model.network.register_forward_pre_hook(Cramped(5), with_kwargs=True)
+    with pytest.raises(torch.OutOfMemoryError):
+        adapt(model, pairs, SETTINGS)
+    handle.remove()
 
 
 def test_the_second_order_gradient_is_the_slope_of_the_joint_loss_through_the_inner_steps(
@@ -125,7 +191,8 @@ def test_the_second_order_gradient_is_the_slope_of_the_joint_loss_through_the_in
     start = modulation(model, pairs, settings).start()
     theta = Theta(*(factors.clone().requires_grad_() for factors in start))
     # A plain descent with rate 1 moves the factors by exactly the gradient.
-    descent = torch.optim.SGD(theta, lr=1.0)
+    descent = Descent(reach=1.0, epochs=1)
+    descent.rate = 1.0
     modulation(model, pairs, settings)._meta_step(theta, descent, random.Random(0))
     gradient = torch.cat([before - after.detach() for before, after in zip(start, theta, strict=True)])
     slopes = torch.tensor([_slope(model, pairs, settings, start, place) for place in range(7)])
@@ -259,7 +326,7 @@ def test_passes_are_counted_and_those_that_are_differentiated_twice(
     model: TransformersModel, pairs: TuningPairs
 ) -> None:
     meter = Meter()
-    Modulation(model, SELECTION, pairs, SETTINGS, meter).run(random.Random(0), SILENT)
+    Modulation(model, SELECTION, pairs, SETTINGS, meter, Passes(2048)).run(random.Random(0), SILENT)
     inner, outer, validation = 2 * (2 + 2), 2 + 2, 2 + 2
     assert meter.stages == {"adaptation": 2 * (2 * inner + 2 * outer) + 3 * validation}
 

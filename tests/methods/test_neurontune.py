@@ -17,6 +17,7 @@ from methods.neurontune.cases import attribute_benign, attribute_harmful
 from methods.neurontune.method import FittedNeuronTune, NeuronTune
 from methods.neurontune.samples import safety_samples, utility_samples
 from methods.neurontune.settings import NeuronTuneSettings
+from methods.passes import Passes
 from tests.methods.tiny_models import LAYERS, NEURONS, attacked_and_plain, embedded_data, tiny
 
 SETTINGS = NeuronTuneSettings(
@@ -142,11 +143,13 @@ def test_without_pinpointing_neurons_are_random_and_nothing_is_attributed() -> N
 
 def test_with_shuffled_labels_the_same_samples_are_attributed_and_dealt_out_by_lot() -> None:
     settings = replace(SETTINGS, pinpointing="shuffled_labels", overlap="drop", refill=False, adaptive=False)
-    model, rng = tiny(), random.Random(0)
-    harmful = safety_samples(embedded_data(), settings, rng)
-    benign = utility_samples(embedded_data(), settings, rng)
-    scores = [attribute_harmful(model, prompt, settings).scores for prompt in harmful]
-    scores += [attribute_benign(model, prompt, settings).scores for prompt in benign]
+    model, passes = tiny(), Passes(settings.tokens_per_pass)
+    harmful = safety_samples(embedded_data(), settings, 0)
+    benign, way = utility_samples(embedded_data(), settings, 0)
+    scores = [
+        attribute_harmful(model, prompt, prompt.references.safe or "", settings, passes).scores for prompt in harmful
+    ]
+    scores += [attribute_benign(model, prompt, way, settings, passes).scores for prompt in benign]
     lot = list(range(SAMPLES))
     random.Random("shuffled labels 0").shuffle(lot)
     tops = []
@@ -180,11 +183,12 @@ def test_without_attack_selection_other_neurons_are_found(fitted: FittedNeuronTu
 
 @pytest.mark.parametrize("changes", [
     {"utility_attribution": "gradient_times_activation"},
-    {"utility_attribution": "attacked_question"},
-    {"safe_response": "own"},
+    {"utility_attribution": "zero_baseline"},
     {"safety_loss": "margin"},
     {"utility_loss": "kl_to_unmodified"},
     {"meta_gradient": "second_order"},
+    {"meta_optimiser": "adam"},
+    {"reply_tokens": 3},
     {"overlap": "both"},
     {"position": "response_all"},
     {"utility_neurons": 0.0},
@@ -214,6 +218,13 @@ def test_diagnostics_say_where_the_neurons_lie_and_what_became_of_the_factors(fi
     assert [sum(facts[f"{name}_neurons_by_layer"]) for name in ("safety", "utility")] == [6, 9]
     assert facts["safety_factor_quantiles"][0] == pytest.approx(float(fitted.scaling.safety_factors.min()), abs=1e-4)
     assert len(facts["validation_loss"]) == 3
+    assert facts["best_epoch"] == facts["validation_loss"].index(min(facts["validation_loss"]))
+    assert facts["tuning_prompts"] == {
+        "local_safety": 2, "local_utility": 2, "global_safety": 4, "global_utility": 4,
+        "validation_safety": 2, "validation_utility": 2,
+    }  # fmt: skip
+    assert facts["attributed_samples"] == [3, 2]
+    assert facts["utility_attribution"] == "attacked_question"
     assert facts["completeness_error"] < 0.2
 
 

@@ -31,7 +31,7 @@ def one_row(*scores: float) -> torch.Tensor:
     return torch.tensor([scores])
 
 
-@pytest.mark.parametrize(("value", "count"), [(0.0, 0), (0.1, 15), (0.005, 1), (1.0, 1), (12.0, 12)])
+@pytest.mark.parametrize(("value", "count"), [(0.0, 0), (1e-9, 1), (0.1, 15), (0.005, 1), (1.0, 1), (12.0, 12)])
 def test_a_count_below_one_is_a_share(value: float, count: int) -> None:
     assert resolve_count("safety_neurons", value, 150) == count
 

@@ -63,16 +63,31 @@ def all_states(model: TransformersModel, prompts: Sequence[Prompt], layer: int) 
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_what_is_added_is_alpha_times_the_median_norm_along_the_difference_of_means(family: str) -> None:
+def test_relative_strength_adds_alpha_times_the_median_norm_along_the_difference_of_means(family: str) -> None:
     model = tiny(family)
     harmful, benign = anchors()
-    vectors = fit(model=model).steering.vectors
+    vectors = fit(replace(SETTINGS, strength="relative", alpha=0.2), model=model).steering.vectors
     assert list(vectors) == [0, 1]
     for layer, vector in vectors.items():
         norms = sorted(float(state.square().sum().sqrt()) for state in all_states(model, [*harmful, *benign], layer))
         median = (norms[5] + norms[6]) / 2
         literal = 0.2 * median * literal_scans.refusal_vector(model, harmful, benign, layer)
         torch.testing.assert_close(vector, literal, atol=1e-4 * median, rtol=1e-3)
+
+
+@pytest.mark.parametrize("layers", ["0-1", "0-2", "1-1"])
+def test_what_is_added_is_the_difference_of_means_shared_out_over_the_steered_blocks(layers: str) -> None:
+    model = tiny()
+    harmful, benign = anchors()
+    vectors = fit(replace(SETTINGS, layers=layers, alpha=1.5), model=model).steering.vectors
+    assert list(vectors) == list(range(int(layers[0]), int(layers[-1]) + 1))
+    for layer, vector in vectors.items():
+        means = [literal_scans.mean(all_states(model, prompts, layer)) for prompts in (harmful, benign)]
+        torch.testing.assert_close(vector, 1.5 * (means[0] - means[1]) / len(vectors), atol=1e-4, rtol=1e-3)
+
+
+def test_by_default_all_blocks_together_move_as_far_as_the_anchors_lie_apart() -> None:
+    assert (ScansSettings().strength, ScansSettings().alpha) == ("separation", 1.0)
 
 
 def test_absolute_strength_adds_vectors_of_length_alpha() -> None:
@@ -268,12 +283,31 @@ def test_too_few_anchors_are_refused() -> None:
 
 
 @pytest.mark.parametrize("intent", ["harmful", "benign"])
-def test_dev_prompts_of_one_intent_alone_are_refused(intent: str) -> None:
+def test_dev_prompts_of_one_intent_alone_choose_no_threshold(intent: str) -> None:
     data = AlignmentData("one-sided", DATA.train, tuple(prompt for prompt in DATA.dev if prompt.intent != intent))
     assert refusal_of(SETTINGS, data) == (
         "'scans' learns to tell harmful from benign on dev prompts; alignment data 'one-sided' has no "
-        f"{intent} one. Use data that has."
+        f"{intent} one. Use data that has, or set 'threshold_rule' to 'fixed'."
     )
+
+
+@pytest.mark.parametrize(("intents", "known"), [
+    (("harmful", "benign"), {"dev_balanced_accuracy", "harmful_similarity_quantiles", "benign_similarity_quantiles"}),
+    (("harmful",), {"harmful_similarity_quantiles"}),
+    ((), set()),
+])  # fmt: skip
+def test_a_fixed_threshold_needs_no_dev_prompts_and_is_measured_on_those_there_are(
+    intents: tuple[str, ...], known: set[str]
+) -> None:
+    method = Scans(replace(SETTINGS, threshold_rule="fixed", threshold=0.5))
+    data = AlignmentData("few", DATA.train, tuple(prompt for prompt in DATA.dev if prompt.intent in intents))
+    method.check(tiny(), data)
+    fitted = method.fit(tiny(), data, 0, Told())
+    assert isinstance(fitted, FittedScans)
+    assert fitted.steering.threshold == 0.5
+    always = {"layers", "layer_rule", "step_by_layer", "threshold", "dev_called_unsafe"}
+    assert set(fitted.facts) == always | known
+    assert len(fitted.facts["dev_called_unsafe"]) == 2 * len(intents)
 
 
 def test_layers_beyond_the_model_are_refused() -> None:

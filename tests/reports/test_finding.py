@@ -3,13 +3,12 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.base import Intent
-from metrics.base import Difference, Direction, Estimate
+from metrics.base import Difference, Estimate
 from reports import html, markdown
-from reports.base import Column, Comparison, Mark
+from reports.base import Comparison, Mark
 from reports.controls import is_control
 from reports.finding import finding
-from tests.reports.conftest import arm, difference, estimate
+from tests.reports.conftest import arm, difference
 
 SU_F1 = "attacked+benign/su_f1"
 
@@ -72,26 +71,6 @@ def test_gains_stand_before_costs_and_noise(
     comparison: Comparison, told: Mapping[str, tuple[float, float]], line: str
 ) -> None:
     assert finding(of_one(comparison, told)).lines == (line,)
-
-
-def test_a_collapsed_arm_is_told_to_be_degenerate_and_not_safe(comparison: Comparison) -> None:
-    key = "attacked/degenerate_rate"
-    rate = Column(key, "attacked", "degenerate_rate", "Degenerate", "share", Direction.LOWER, Intent.HARMFUL)
-    collapsed = of_one(comparison, {"attacked/refusal_rate": (0.25, 0.0001)})
-    collapsed = replace(
-        collapsed,
-        columns=(*collapsed.columns, rate),
-        estimates={
-            **collapsed.estimates,
-            ("default", rate.key): estimate(0.0, "share"),
-            ("neurontune", rate.key): estimate(0.62, "share"),
-        },
-    )
-    assert (
-        finding(collapsed)
-        .lines[0]
-        .endswith(" But 62.0 % of its replies to attacked are degenerate, so its refusals are no sign of safety.")
-    )
 
 
 @pytest.mark.parametrize(

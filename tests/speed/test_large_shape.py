@@ -48,8 +48,6 @@ SHAPES: Mapping[str, Shape] = {
     "small": Shape(4, 128, 384, 4, 2, 2048, attacked=40, reply=16),
 }
 NAME = os.environ.get("EQUIPOISE_SHAPE", "small")
-PLAIN = 15
-"""Words of a question of the embedded set that is not attacked."""
 FACTOR = 3.0
 """Within which counts and cost model agree."""
 LIMIT_SECONDS = 300.0
@@ -121,14 +119,16 @@ Figures = Mapping[str, float]
 def neurontune(settings: Any, shape: Shape, samples: float) -> Figures:  # noqa: ANN401 - of each method its own
     """A layer's path runs through half of the blocks on average, there and back, for the reply's tokens alone.
 
+    Benign questions are attacked too, and the beginning of every path is a row of its own.
+
     An epoch goes through both local sets at every inner step, through a batch of each global set, and through both
     validation sets, which take no gradient.
     """
-    attacked, plain = (shape.reply / (question + shape.reply) for question in (shape.attacked, PLAIN))
-    harmful = samples - settings.utility_samples
+    reply = min(shape.reply, settings.reply_tokens)
+    replayed = reply / (shape.attacked + reply)
     rows = settings.inner_steps * settings.local_samples + settings.batch_size
     return {
-        "attribution": shape.layers * settings.path_steps * (harmful * attacked + settings.utility_samples * plain),
+        "attribution": samples * shape.layers * (settings.path_steps + 1) * replayed,
         "adaptation": settings.epochs * 2 * (2 * rows + settings.validation_samples),
     }
 
@@ -166,7 +166,8 @@ def test_a_fit_takes_what_the_cost_model_says(name: str) -> None:
     clock("after", 0, 0)
     expected = COST_MODEL[name](method.settings, shape, _samples(cost.stages, cost.forward_equivalents_per_sample))
     print(f"\n{name} on {subject.name}, {subject.dtype}, {subject.device}: {cost.seconds:.1f} s", end="")
-    print(f", {cost.forward_equivalents:.0f} forward equivalents, peak {cost.peak_bytes / 2**30:.2f} GiB")
+    peak = f"peak {cost.peak_bytes / 2**30:.2f} GiB beyond the weights"
+    print(f", {cost.forward_equivalents:.0f} forward equivalents, {peak}")
     for stage, counted in cost.stages.items():
         by_model = f"{expected[stage]:.0f} by the cost model" if stage in expected else "not in the cost model"
         print(f"  {stage}: {counted:.0f} forward equivalents, {by_model}")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.checkpoint_folder import check_folder, pickled
+from benchmarks.checkpoint_folder import check_folder
 from benchmarks.errors import UserError, describe
-from benchmarks.hub_errors import hub_fault
+from benchmarks.hub_errors import hub_fault, without_safetensors
 from metrics.judges.classifier.labels import refusing_labels
 from metrics.judges.classifier.settings import ClassifierSettings
 
@@ -186,5 +186,5 @@ def _told(settings: ClassifierSettings, error: Exception) -> str:
     if "trust_remote_code" in text:
         return f"{name} needs code that comes with it, which no judge runs. Give another classifier."
     if "safetensors" in text and "does not appear to have" in text:
-        return pickled(name, "no safetensors there")
+        return without_safetensors(settings.model, settings.revision)
     return f"{name} could not be loaded as a sequence classifier: {describe(error)[:_LONGEST].rstrip('.')}."

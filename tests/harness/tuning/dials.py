@@ -15,7 +15,7 @@ from benchmarks.errors import UserError
 from methods.base import Cost, GenerationSettings, Progress
 from methods.default import Default
 from methods.settings import Range, setting
-from tests.harness.fakes import FakeModel, prompt
+from tests.harness.fakes import FakeModel, answered, prompt
 
 
 @dataclass
@@ -106,9 +106,15 @@ def alignment() -> AlignmentData:
     """20 harmful and 20 benign dev prompts, and as many train prompts."""
 
     def prompts(split: Split, first: int) -> tuple[Prompt, ...]:
-        return tuple(prompt(first + place, intent, split) for intent in Intent for place in range(20))
+        return tuple(answered(prompt(first + place, intent, split)) for intent in Intent for place in range(20))
 
     return AlignmentData("dials", prompts(Split.TRAIN, 100), prompts(Split.DEV, 0))
+
+
+def silent() -> AlignmentData:
+    """The same, and a benign question without a useful reply."""
+    whole, lacking = alignment(), prompt(1, Intent.BENIGN, Split.TRAIN)
+    return replace(whole, train=(*whole.train, replace(lacking, id="lacking", question_id="lacking")))
 
 
 def trials(folder: Path) -> list[dict[str, Any]]:

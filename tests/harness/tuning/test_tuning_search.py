@@ -29,7 +29,7 @@ def searched(default: Any, search: Any) -> Any:  # noqa: ANN401 - of any type
 
 
 def space(**fields: Any) -> Space:  # noqa: ANN401 - fields of settings
-    return Space.of(method(**fields), {})
+    return Space.of(method(**fields), {}, {})
 
 
 @st.composite
@@ -129,10 +129,10 @@ class Unsearched(Default):
 def test_a_method_without_searched_settings_is_refused() -> None:
     hint = "'equipoise list methods --verbose' shows which settings of which method are searched."
     with pytest.raises(UserError) as nothing:
-        Space.of(Unsearched, {})
+        Space.of(Unsearched, {}, {})
     assert str(nothing.value) == f"'unsearched' has no settings to tune. {hint}"
     with pytest.raises(UserError) as fixed:
-        Space.of(method(one=searched(1, (1, 2)), two=searched(1.0, Range(0, 1))), {"two": 0.5, "one": 2})
+        Space.of(method(one=searched(1, (1, 2)), two=searched(1.0, Range(0, 1))), {"two": 0.5, "one": 2}, {})
     assert str(fixed.value) == f"'made' has no settings to tune but those that are fixed (one, two). {hint}"
 
 

@@ -22,6 +22,16 @@ def test_only_dev_prompts_are_asked_and_all_of_them(tune: Tune, model: FakeModel
     assert len(asked) == 2 * len(dev)
 
 
+def test_the_unmodified_model_gives_missing_useful_replies_once_a_study(
+    tune: Tune, model: FakeModel, folder: Path
+) -> None:
+    for count in ("1", "2"):
+        assert tune("--data", "silent", "--trials", count) == 0
+    assert [name for batch in model.batches for name in batch].count("lacking") == 1
+    told = json.loads((folder / "study.json").read_text())["protocol"]["data"]
+    assert told["notes"] == ["useful replies by the unmodified model: 1 of 1 benign questions that had none"]
+
+
 def test_a_limit_is_spread_over_the_prompts_of_either_intent(tune: Tune, model: FakeModel) -> None:
     assert tune("--trials", "1", "--dev-prompts", "5") == 0
     asked = {name for batch in model.batches for name in batch}
