@@ -169,7 +169,7 @@ def test_the_direction_is_that_of_the_layer_nearest_to_inducing_refusal_and_told
     assert facts["layer"] == chosen["layer"]
     assert facts["warnings"] == [
         f"no direction induces refusal on harmless dev prompts: the log-odds under the chosen one are "
-        f"{chosen['induce']:.1f}, before block {chosen['layer']}"
+        f"{chosen['induce']:.1f}, before block {chosen['layer']}."
     ]
     assert facts["train_questions"] == [8, 8]
     assert facts["dev_questions"] == [4, 4]
@@ -178,8 +178,8 @@ def test_the_direction_is_that_of_the_layer_nearest_to_inducing_refusal_and_told
 def test_a_model_that_refuses_nothing_is_fitted_on_unfiltered_questions_and_that_is_told() -> None:
     facts = fit(tiny(), replace(SMALL, filtered=True)).diagnostics()
     assert facts["train_questions"] == [8, 8]
-    assert "unfiltered: the model refuses 0 of 8 harmful train questions" in facts["contrast"]
-    assert "unfiltered: the model refuses 0 of 4 harmful dev questions" in facts["contrast"]
+    assert "unfiltered: the model refuses 0 of 8 harmful train questions." in facts["contrast"]
+    assert "unfiltered: the model refuses 0 of 4 harmful dev questions." in facts["contrast"]
     assert [text for text in facts["contrast"] if text.startswith("un")] == facts["warnings"][:-1]
 
 

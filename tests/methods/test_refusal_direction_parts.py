@@ -285,9 +285,9 @@ def test_what_the_chosen_direction_lacks_is_told() -> None:
     assert shortfalls(TABLE[1], 0.1) == []
     assert shortfalls(TABLE[4], 0.1) == [
         "no direction induces refusal on harmless dev prompts: the log-odds under the chosen one are -0.1, "
-        "before block 5",
+        "before block 5.",
         "refusal is not all that the chosen direction carries: without it harmless dev prompts diverge by 2 nats, more "
-        "than 0.1",
+        "than 0.1.",
     ]
 
 
@@ -387,15 +387,15 @@ def test_harmful_questions_stay_if_refused_and_harmless_ones_if_answered() -> No
         LEAST,
         39,
         (
-            "filtered: the model refuses 16 of 40 harmful train questions",
-            "filtered: the model answers 39 of 40 harmless train questions",
+            "filtered: the model refuses 16 of 40 harmful train questions.",
+            "filtered: the model answers 39 of 40 harmless train questions.",
         ),
         (),
     )
 
 
 def test_all_questions_of_an_intent_stay_where_too_few_would() -> None:
-    told = "unfiltered: the model refuses 15 of 40 harmful train questions"
+    told = "unfiltered: the model refuses 15 of 40 harmful train questions."
     assert kept(LEAST - 1, 39)[:2] == (40, 39)
     assert kept(LEAST - 1, 39)[3] == (told,)
     assert kept(0, 0)[:2] == (40, 40)
@@ -404,4 +404,4 @@ def test_all_questions_of_an_intent_stay_where_too_few_would() -> None:
 
 def test_of_few_questions_all_must_be_typical() -> None:
     assert kept(4, 4, asked=4)[3] == ()
-    assert kept(3, 4, asked=4)[3] == ("unfiltered: the model refuses 3 of 4 harmful train questions",)
+    assert kept(3, 4, asked=4)[3] == ("unfiltered: the model refuses 3 of 4 harmful train questions.",)
