@@ -159,7 +159,7 @@ def test_clouds_far_apart_are_told_apart_by_chance_alone_by_one_who_learnt_from_
     settings = replace(SETTINGS, labels="shuffled")
     margins = [last(apart(1.0), settings, seed).verdict.margin for seed in range(6)]
     assert min(margins) < 0
-    assert abs(fmean(margins)) < last(apart(1.0)).verdict.margin / 3
+    assert fmean(margins) < last(apart(1.0)).verdict.margin / 2
 
 
 def test_shuffled_labels_keep_every_state_and_the_size_of_either_class() -> None:
