@@ -147,7 +147,7 @@ def test_benign_sources_are_held_out_in_turn_where_there_are_several(fitted: Fit
 def test_the_control_with_shuffled_labels_reads_the_same_questions_and_detects_nothing(
     embedded: ChatModel, fitted_embedded: FittedCavgan
 ) -> None:
-    given = CavganSettings(questions=40, site="last_prompt_token", labels="shuffled")
+    given = CavganSettings(questions=40, site="last_prompt_token", labels="shuffled_labels")
     control = fit(given, embedded)
     assert control.cost.stages == fitted_embedded.cost.stages
     assert max(control.diagnostics()["margin_by_layer"].values()) < 2

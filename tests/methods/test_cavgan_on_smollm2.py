@@ -70,5 +70,5 @@ def test_the_loss_of_the_detector_falls(facts: Mapping[str, Any]) -> None:
 
 def test_the_control_with_shuffled_labels_separates_less(model: TransformersModel, facts: Mapping[str, Any]) -> None:
     layer = facts["layer"]
-    control = fit(model, replace(SMALL, layer=layer, labels="shuffled")).diagnostics()
+    control = fit(model, replace(SMALL, layer=layer, labels="shuffled_labels")).diagnostics()
     assert control["margin_by_layer"][str(layer)] < facts["margin_by_layer"][str(layer)] / 2

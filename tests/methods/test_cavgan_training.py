@@ -156,7 +156,7 @@ def test_clouds_in_one_place_cannot_be_told_apart() -> None:
 
 
 def test_clouds_far_apart_are_told_apart_by_chance_alone_by_one_who_learnt_from_shuffled_labels() -> None:
-    settings = replace(SETTINGS, labels="shuffled")
+    settings = replace(SETTINGS, labels="shuffled_labels")
     margins = [last(apart(1.0), settings, seed).verdict.margin for seed in range(6)]
     assert min(margins) < 0
     assert fmean(margins) < last(apart(1.0)).verdict.margin / 2
