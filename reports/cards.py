@@ -6,6 +6,7 @@ from typing import NamedTuple
 from benchmarks.base import Json
 from reports.base import Arm, Comparison
 from reports.facts import Fact, costs, facts, text
+from reports.flagged import Flagged, flagged
 
 UNTUNED = "not tuned: settings as given"
 
@@ -47,6 +48,7 @@ class Card(NamedTuple):
     needs: str
     settings: tuple[Setting, ...]
     arms: tuple[ArmFacts, ...]
+    flagged: tuple[Flagged, ...]
 
 
 def cards(comparison: Comparison) -> list[Card]:
@@ -82,6 +84,7 @@ def _card(arms: Sequence[Arm], default: Arm) -> Card:
         needs=", ".join(map(text, needs)) or ("nothing but replies" if first.card else ""),
         settings=tuple(_setting(name, known.get(name, {}), arms) for name in known or first.settings),
         arms=tuple(_arm(arm, known, default) for arm in arms),
+        flagged=flagged(arms),
     )
 
 

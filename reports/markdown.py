@@ -11,6 +11,7 @@ from reports.corrections import corrections, error_told
 from reports.differences import HEADERS, rows
 from reports.facts import Fact, environment, protocol, reproduction
 from reports.finding import finding
+from reports.flagged import Flagged
 from reports.foreign import markdown_text, one_line
 from reports.leaderboard import (
     LEARNS,
@@ -182,6 +183,7 @@ def _method(card: Card) -> str:
         *(f"- deviation: {markdown_text(deviation)}" for deviation in card.deviations),
         *_bullets([Fact("needs", card.needs)]),
         *(line for arm in card.arms for line in _arm(arm)),
+        *map(_flagged, card.flagged),
         *map(_setting, card.settings),
     ]
     return "\n".join(lines)
@@ -191,6 +193,11 @@ def _arm(arm: ArmFacts) -> list[str]:
     changes = _joined("", arm.changes) or "all settings at their defaults" * arm.keeps_defaults
     told = [arm.tuning, changes, _joined("cost: ", arm.costs), _joined("diagnostics: ", arm.diagnostics)]
     return [f"- arm **{markdown_text(arm.name)}**: {'; '.join(part for part in told if part)}"]
+
+
+def _flagged(row: Flagged) -> str:
+    questions = f"{row.intent} dev questions of {markdown_text(row.source)}"
+    return f"- flagged by **{markdown_text(row.arm)}**: {row.share} % of {questions}"
 
 
 def _setting(setting: Setting) -> str:

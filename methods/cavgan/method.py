@@ -73,9 +73,9 @@ class Cavgan:
         "The networks learn from states of the chat template's prompts, each read once (a third party's code trains "
         "on raw text and at every step of a generation).",
         "The epoch with the best balanced accuracy on dev questions is kept, at the layer with the best AUROC on them; "
-        "of equal layers the one with the widest margin. Where benign train questions are of several sources, detectors "
-        "that lack one source in turn choose both, by the source that is told apart worst; the one that serves has learnt "
-        "from all.",
+        "of equal layers the one with the widest margin.",
+        "Where benign train questions are of several sources, detectors that lack one source in turn choose layer and "
+        "epoch, by the source that is told apart worst; the one that serves has learnt from all.",
         "The question is checked before the reply is written, which gives the replies that starting anew gives.",
     )
     needs: ClassVar[Requirements] = Requirements(activations=True)

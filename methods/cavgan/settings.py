@@ -49,10 +49,10 @@ class CavganSettings:
     )
     labels: str = setting(
         "given",
-        "Whether the networks learn from the questions' labels as given or, as a control, from labels `shuffled` by the "
+        "Whether the networks learn from the questions' labels as given or, as a control, from `shuffled_labels` by the "
         "seed. What is chosen on dev questions is chosen by true labels either way.",
         source="the control is ours",
-        choices=("given", "shuffled"),
+        choices=("given", "shuffled_labels"),
     )
     epochs: int = setting(
         10,

@@ -72,7 +72,7 @@ def train(material: Material, settings: CavganSettings, seed: int, device: torch
         ArithmeticError: If a loss is not a finite number, naming the epoch.
     """
     dealer = torch.Generator().manual_seed(seed)
-    states = dealt(material.train, dealer) if settings.labels == "shuffled" else material.train
+    states = dealt(material.train, dealer) if settings.labels == "shuffled_labels" else material.train
     adversaries = _Adversaries(states.malicious.shape[1], settings, seed, device)
     epochs: list[Epoch] = []
     for number in range(1, settings.epochs + 1):

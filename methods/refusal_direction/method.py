@@ -80,8 +80,8 @@ class RefusalDirection:
         "(published: an error).",
         "Whether adding induces refusal is judged at the coefficient that is served (published: at 1).",
         "Where no direction induces refusal, of those that harm little as they are served the one that comes nearest "
-        "to it is added, or the one with least bypass ablated, with a warning; where all harm, the fit fails (published: "
-        "an error in both cases). The harm of adding is the divergence that is not about refusing.",
+        "to it is added, or the one with least bypass ablated, with a warning; where all harm, the fit fails "
+        "(published: an error in both cases). The harm of adding is the divergence that is not about refusing.",
         "Every third layer is measured first, on a quarter of the dev prompts, then those around the best on all "
         "(published: every layer).",
         "Ablation acts on every block's input and output and on every attention output (published: inputs, attention "

@@ -66,7 +66,7 @@ def keep_typical(
     parts = [(refused, asked.harmful), (answered, asked.harmless)]
     fulls = [len(kept) < min(LEAST, len(there)) for kept, there in parts]
     told = tuple(
-        f"{'un' * is_full}filtered: the model {verb} {len(kept)} of {len(there)} {kind} {split} questions"
+        f"{'un' * is_full}filtered: the model {verb} {len(kept)} of {len(there)} {kind} {split} questions."
         for is_full, (kept, there), (verb, kind) in zip(fulls, parts, TYPICAL, strict=True)
     )
     kept = Contrast(*(there if is_full else kept for is_full, (kept, there) in zip(fulls, parts, strict=True)))

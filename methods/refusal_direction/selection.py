@@ -105,12 +105,12 @@ def shortfalls(best: Candidate, max_kl: float) -> list[str]:
     if best.induce < 0:
         found.append(
             f"no direction induces refusal on harmless dev prompts: the log-odds under the chosen one are "
-            f"{best.induce:.1f}, before block {best.layer}"
+            f"{best.induce:.1f}, before block {best.layer}."
         )
     if best.kl > max_kl:
         found.append(
             f"refusal is not all that the chosen direction carries: without it harmless dev prompts diverge by "
-            f"{best.kl:.3g} nats, more than {max_kl:g}"
+            f"{best.kl:.3g} nats, more than {max_kl:g}."
         )
     return found
 

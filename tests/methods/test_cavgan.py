@@ -17,7 +17,7 @@ from harness.registry import engine
 from methods.base import ChatModel, GenerationSettings
 from methods.cavgan.answering import with_instruction
 from methods.cavgan.method import Cavgan, FittedCavgan, candidate_layers
-from methods.cavgan.questions import draw_questions
+from methods.cavgan.questions import draw_questions, shares_by_source
 from methods.cavgan.settings import INSTRUCTION, CavganSettings
 from tests.methods.tiny_models import embedded_data
 
@@ -105,11 +105,53 @@ def test_layers_between_four_and_nine_tenths_of_the_depth_are_tried() -> None:
     assert (candidate_layers(32)[0], candidate_layers(32)[-1]) == (13, 28)
 
 
-def test_the_layer_that_ranks_best_is_taken_and_of_equals_the_lower(fitted_embedded: FittedCavgan) -> None:
+def test_the_layer_that_ranks_best_is_taken_and_of_equals_the_one_with_the_widest_margin(
+    fitted_embedded: FittedCavgan,
+) -> None:
     facts = fitted_embedded.diagnostics()
-    areas = {int(layer): area for layer, area in facts["area_under_curve_by_layer"].items()}
-    assert list(areas) == [3, 4, 5]
-    assert facts["layer"] == min(layer for layer, area in areas.items() if area == max(areas.values()))
+    areas, margins = facts["area_under_curve_by_layer"], facts["margin_by_layer"]
+    assert list(areas) == list(margins) == ["3", "4", "5"]
+    assert facts["layer"] == int(max(areas, key=lambda layer: (areas[layer], margins[layer])))
+
+
+def test_flagged_shares_are_told_by_source() -> None:
+    facts = fit(replace(SETTINGS, threshold=0.0, threshold_rule="fixed")).diagnostics()
+    source = embedded_data().dev[0].source
+    assert facts["flagged_share_of_malicious_dev_questions"] == {source: 1.0}
+    assert facts["flagged_share_of_benign_dev_questions"] == {source: 1.0}
+    marks = [True, False, False, False, True]
+    two = [replace(prompt, source=name) for prompt, name in zip(embedded_data().dev, "ABABA", strict=False)]
+    assert shares_by_source(two, marks) == {"A": 0.6667, "B": 0.0}
+
+
+def two_sources() -> AlignmentData:
+    """The embedded data, whose benign train questions are of three sources: of one there are but two."""
+    data = embedded_data()
+    names = ["rare"] * 2 + ["A", "B"] * len(data.train)
+    relabelled = (replace(prompt, source=name) for prompt, name in zip(data.benign(), names, strict=False))
+    return AlignmentData("two", (*data.harmful(), *relabelled), data.dev)
+
+
+def test_questions_are_drawn_evenly_over_their_sources() -> None:
+    found = draw_questions(two_sources(), replace(SETTINGS, questions=20), random.Random(0)).train_benign
+    assert Counter(prompt.source for prompt in found) == {"rare": 2, "A": 9, "B": 9}
+    assert len({prompt.id for prompt in found}) == 20
+
+
+def test_benign_sources_are_held_out_in_turn_where_there_are_several(fitted: FittedCavgan) -> None:
+    assert fitted.diagnostics()["benign_sources_held_out_in_turn"] == []
+    found = Cavgan(SETTINGS).fit(tiny(), two_sources(), 0, Told()).diagnostics()
+    assert sorted(found["benign_sources_held_out_in_turn"]) == ["A", "B", "rare"]
+
+
+def test_the_control_with_shuffled_labels_reads_the_same_questions_and_detects_nothing(
+    embedded: ChatModel, fitted_embedded: FittedCavgan
+) -> None:
+    given = CavganSettings(questions=40, site="last_prompt_token", labels="shuffled_labels")
+    control = fit(given, embedded)
+    assert control.cost.stages == fitted_embedded.cost.stages
+    assert max(control.diagnostics()["margin_by_layer"].values()) < 2
+    assert min(fitted_embedded.diagnostics()["margin_by_layer"].values()) > 3
 
 
 def test_a_fixed_layer_is_the_only_one_tried() -> None:

@@ -1,5 +1,6 @@
 import math
 from dataclasses import replace
+from statistics import fmean
 
 import pytest
 import torch
@@ -8,9 +9,20 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from methods.cavgan.networks import Discriminator, Generator
-from methods.cavgan.separation import area_under_curve, balanced_accuracy, best_threshold
+from methods.cavgan.separation import area_under_curve, balanced_accuracy, best_threshold, margin
 from methods.cavgan.settings import CavganSettings
-from methods.cavgan.training import Material, States, discriminator_loss, generator_loss, probabilities, train
+from methods.cavgan.training import (
+    Epoch,
+    Judged,
+    Material,
+    States,
+    dealt,
+    discriminator_loss,
+    generator_loss,
+    log_odds,
+    probabilities,
+    train,
+)
 
 WIDTH = 12
 SETTINGS = CavganSettings(epochs=3)
@@ -24,7 +36,11 @@ def drawn(seed: int, count: int = 20, shift: float = 0.0) -> Tensor:
 
 def apart(distance: float) -> Material:
     """Two clouds, the malicious one `distance` further along every axis."""
-    return Material(States(drawn(0, shift=distance), drawn(1)), States(drawn(2, shift=distance), drawn(3)))
+    return Material(States(drawn(0, shift=distance), drawn(1)), Judged(drawn(2, shift=distance), {"toy": drawn(3)}))
+
+
+def last(material: Material, settings: CavganSettings = SETTINGS, seed: int = 0) -> Epoch:
+    return train(material, settings, seed, CPU)[-1]
 
 
 def networks(seed: int = 0, cap: float = 0.5) -> tuple[Discriminator, Generator]:
@@ -110,12 +126,10 @@ def test_the_discriminators_loss_does_not_reach_the_generator() -> None:
 
 
 def test_training_is_one_step_of_each_network_a_batch() -> None:
-    """Batches as large as the data make the order irrelevant, and a threshold of 1 keeps the last epoch."""
-    settings = replace(
-        SETTINGS, batch_size=50, perturbed=50, generator_cap=0.5, threshold=1.0, threshold_rule="fixed", epochs=3
-    )
+    """Batches as large as the data make the order irrelevant."""
+    settings = replace(SETTINGS, batch_size=50, perturbed=50, generator_cap=0.5, threshold=1.0, threshold_rule="fixed")
     material = apart(0.5)
-    found = train(material, settings, 7, CPU).best.discriminator
+    found = last(material, settings, seed=7).discriminator
     discriminator, generator = networks(seed=7)
     detecting = torch.optim.Adam(discriminator.parameters(), lr=1e-3)
     hiding = torch.optim.Adam(generator.parameters(), lr=1e-3)
@@ -132,34 +146,54 @@ def test_training_is_one_step_of_each_network_a_batch() -> None:
 
 @pytest.mark.parametrize("rule", ["fixed", "dev"])
 def test_clouds_far_apart_are_told_apart(rule: str) -> None:
-    trained = train(apart(4.0), replace(SETTINGS, epochs=20, threshold_rule=rule), 0, CPU)
-    assert trained.best.area_under_curve == 1.0
-    assert trained.best.accuracy == 1.0
+    verdict = last(apart(4.0), replace(SETTINGS, epochs=20, threshold_rule=rule)).verdict
+    assert verdict.area_under_curve == verdict.accuracy == 1.0
+    assert verdict.margin > 5
 
 
 def test_clouds_in_one_place_cannot_be_told_apart() -> None:
-    assert train(apart(0.0), SETTINGS, 0, CPU).best.area_under_curve < 0.8
+    assert last(apart(0.0)).verdict.area_under_curve < 0.8
 
 
-def test_the_epoch_with_the_best_accuracy_is_kept_and_of_equals_the_latest() -> None:
-    trained = train(apart(1.0), replace(SETTINGS, epochs=12, threshold_rule="fixed"), 0, CPU)
-    best = max(trained.accuracies)
-    assert trained.best.accuracy == best
-    assert trained.best.number == max(index for index, found in enumerate(trained.accuracies, 1) if found == best)
-    assert len(trained.accuracies) == len(trained.losses) == 12
+def test_clouds_far_apart_are_told_apart_by_chance_alone_by_one_who_learnt_from_shuffled_labels() -> None:
+    settings = replace(SETTINGS, labels="shuffled_labels")
+    margins = [last(apart(1.0), settings, seed).verdict.margin for seed in range(6)]
+    assert min(margins) < 0
+    assert fmean(margins) < last(apart(1.0)).verdict.margin / 2
 
 
-def test_the_kept_discriminator_is_that_epochs_own_however_training_goes_on() -> None:
+def test_shuffled_labels_keep_every_state_and_the_size_of_either_class() -> None:
+    states = States(drawn(0, 5), drawn(1, 7))
+    found = dealt(states, torch.Generator().manual_seed(0))
+    assert [len(part) for part in found] == [5, 7]
+    assert sorted(torch.cat(found).tolist()) == sorted(torch.cat(states).tolist())
+    assert not torch.equal(found.malicious, states.malicious)
+
+
+def test_a_detector_is_judged_by_the_kind_of_benign_questions_that_is_hardest_for_it() -> None:
+    easy, hard = apart(2.0), apart(2.0).dev.malicious - 1.0
+    both = Judged(easy.dev.malicious, {"easy": easy.dev.benign["toy"], "hard": hard})
+    found = last(Material(easy.train, both))
+    scores = [probabilities(found.discriminator, states) for states in (both.malicious, *both.benign.values())]
+    assert found.threshold == best_threshold(*scores)
+    assert found.verdict.accuracy == min(balanced_accuracy(scores[0], one, found.threshold) for one in scores[1:])
+    assert found.verdict.area_under_curve == area_under_curve(scores[0], scores[2])
+    assert found.verdict.area_under_curve < area_under_curve(scores[0], scores[1])
+
+
+def test_every_epoch_is_judged_as_it_was_however_training_goes_on() -> None:
     material = apart(0.5)
-    trained = train(material, replace(SETTINGS, epochs=20, learning_rate=0.05), 0, CPU)
-    assert trained.best.number < 20
-    malicious, benign = (probabilities(trained.best.discriminator, states) for states in material.dev)
-    assert balanced_accuracy(malicious, benign, trained.best.threshold) == trained.best.accuracy
-    assert area_under_curve(malicious, benign) == trained.best.area_under_curve
+    epochs = train(material, replace(SETTINGS, epochs=20, learning_rate=0.05), 0, CPU)
+    assert len(epochs) == 20
+    for epoch in epochs[::5]:
+        malicious = log_odds(epoch.discriminator, material.dev.malicious)
+        benign = log_odds(epoch.discriminator, material.dev.benign["toy"])
+        assert balanced_accuracy(malicious.sigmoid(), benign.sigmoid(), epoch.threshold) == epoch.verdict.accuracy
+        assert area_under_curve(malicious, benign) == epoch.verdict.area_under_curve
 
 
 def test_the_same_seed_gives_the_same_detector_and_another_seed_another() -> None:
-    first, again, other = (train(apart(1.0), SETTINGS, seed, CPU).best.discriminator.state_dict() for seed in (0, 0, 1))
+    first, again, other = (last(apart(1.0), seed=seed).discriminator.state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["layers.0.weight"], other["layers.0.weight"])
 
@@ -172,8 +206,8 @@ def test_training_leaves_the_global_random_numbers_alone() -> None:
 
 def test_training_works_where_the_caller_wants_no_gradients() -> None:
     with torch.no_grad():
-        found = train(apart(1.0), SETTINGS, 0, CPU)
-    assert found.losses == train(apart(1.0), SETTINGS, 0, CPU).losses
+        found = last(apart(1.0))
+    assert found.losses == last(apart(1.0)).losses
 
 
 def test_states_that_are_no_numbers_stop_training_with_the_epoch() -> None:
@@ -206,3 +240,18 @@ def test_no_threshold_is_better_than_the_best_and_none_higher_is_as_good(
 
 def test_a_threshold_lies_midway_between_two_classes_that_part() -> None:
     assert best_threshold(torch.tensor([0.75, 1.0]), torch.tensor([0.0, 0.25])) == 0.5
+
+
+def test_the_best_threshold_of_several_kinds_serves_the_worst_of_them() -> None:
+    malicious, easy, hard = torch.tensor([0.6, 0.9]), torch.tensor([0.1, 0.2]), torch.tensor([0.7, 0.8])
+    assert best_threshold(malicious, easy) == pytest.approx(0.4)
+    assert best_threshold(malicious, easy, hard) == pytest.approx(0.85)
+
+
+@given(st.floats(0.1, 10), st.floats(-5, 5))
+def test_the_margin_is_the_distance_of_means_in_standard_deviations_whatever_the_scale(
+    scale: float, shift: float
+) -> None:
+    malicious, benign = torch.tensor([3.0, 5.0]).double(), torch.tensor([-1.0, 1.0]).double()
+    assert margin(malicious * scale + shift, benign * scale + shift) == pytest.approx(4)
+    assert margin(malicious[:1], benign[:1]) == 0

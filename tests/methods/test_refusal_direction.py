@@ -24,7 +24,7 @@ from tests.methods import literal_scans
 from tests.methods.tiny_models import LAYERS, embedded_data, tiny
 
 FAMILIES = ("llama", "qwen2", "mistral", "gemma2", "phi3", "gpt2", "mixtral", "qwen3_moe")
-SMALL = RefusalDirectionSettings(train_samples=8, dev_samples=4, filtered=False)
+SMALL = RefusalDirectionSettings(train_samples=8, dev_samples=4, filtered=False, max_kl=10)
 OPERATIONS = ("add", "ablate")
 PROMPTS = embedded_data().train[:3]
 SHORT = GenerationSettings(max_new_tokens=6)
@@ -157,19 +157,30 @@ def test_what_is_saved_and_loaded_is_the_same_arm(operation: str, tmp_path: Path
     assert (loaded.cost, loaded.diagnostics(), loaded.coefficient) == (
         fitted.cost,
         fitted.diagnostics(),
-        0.75 if operation == "add" else None,
+        1.0 if operation == "add" else None,
     )
 
 
-def test_the_direction_is_that_of_the_layer_with_least_bypass_and_told_with_all_candidates() -> None:
+def test_the_direction_is_that_of_the_layer_nearest_to_inducing_refusal_and_told_with_all_candidates() -> None:
     facts = fit(tiny()).diagnostics()
     assert [one["layer"] for one in facts["candidates"]] == [1, 2]
-    conditions = facts["conditions_dropped"]
-    able = [one for one in facts["candidates"] if "induce" in conditions or one["induce"] >= 0]
-    able = [one for one in able if "kl" in conditions or one["kl"] <= 0.1]
-    assert facts["layer"] == min(able, key=lambda one: one["bypass"])["layer"]
+    assert max(one["induce"] for one in facts["candidates"]) < 0
+    chosen = max(facts["candidates"], key=lambda one: one["induce"])
+    assert facts["layer"] == chosen["layer"]
+    assert facts["warnings"] == [
+        f"no direction induces refusal on harmless dev prompts: the log-odds under the chosen one are "
+        f"{chosen['induce']:.1f}, before block {chosen['layer']}."
+    ]
     assert facts["train_questions"] == [8, 8]
     assert facts["dev_questions"] == [4, 4]
+
+
+def test_a_model_that_refuses_nothing_is_fitted_on_unfiltered_questions_and_that_is_told() -> None:
+    facts = fit(tiny(), replace(SMALL, filtered=True)).diagnostics()
+    assert facts["train_questions"] == [8, 8]
+    assert "unfiltered: the model refuses 0 of 8 harmful train questions." in facts["contrast"]
+    assert "unfiltered: the model refuses 0 of 4 harmful dev questions." in facts["contrast"]
+    assert [text for text in facts["contrast"] if text.startswith("un")] == facts["warnings"][:-1]
 
 
 def test_a_layer_that_is_given_is_taken_without_any_dev_prompt() -> None:
@@ -294,7 +305,7 @@ def test_on_the_embedded_model_it_moves_refusal_both_ways_and_a_random_vector_do
             replies = protected.generate(attacked, GenerationSettings(16))
         return sum(read(reply.text) is Reading.REFUSED for reply in replies)
 
-    found = RefusalDirectionSettings(layer=4, train_samples=48, filtered=False)
+    found = RefusalDirectionSettings(layer=4, train_samples=48, filtered=False, coefficient=0.75)
     default = refusals(replace(found, coefficient=0.0))
     assert refusals(found) > default + 8
     assert abs(refusals(replace(found, direction="random")) - default) <= 3

@@ -14,9 +14,19 @@ from benchmarks.base import AlignmentData, Prompt, Split
 from benchmarks.errors import UserError
 from harness.transformers_model import TransformersModel
 from methods.base import PromptTokens
+from methods.metering import Meter
 from methods.refusal_direction.direction import ablated, differences, random_like, without
-from methods.refusal_direction.questions import Contrast, draw, keep_typical, refusal_tokens
-from methods.refusal_direction.selection import Bench, Candidate, choose, measure, next_token, refusal_scores
+from methods.refusal_direction.questions import LEAST, Contrast, draw, keep_typical, refusal_tokens
+from methods.refusal_direction.search import Search
+from methods.refusal_direction.selection import (
+    Bench,
+    Candidate,
+    choose,
+    measure,
+    next_token,
+    refusal_scores,
+    shortfalls,
+)
 from tests.methods.tiny_models import LAYERS, embedded_data, tiny
 
 FAMILIES = ("llama", "qwen2", "mistral", "gemma2", "phi3", "gpt2", "mixtral", "qwen3_moe")
@@ -178,55 +188,142 @@ def test_next_token_probabilities_do_not_depend_on_the_batch(family: str) -> Non
     assert (next_token(model, prompts) - alone).abs().max() < 1e-4
 
 
-def test_a_candidate_is_measured_as_the_paper_defines_it() -> None:
+def divergence(default: list[Tensor], other: list[Tensor]) -> float:
+    """Mean Kullback-Leibler divergence between probabilities."""
+    return sum(float((p * (p / q).log()).sum()) for p, q in zip(default, other, strict=True)) / len(default)
+
+
+def beside_refusals(chances: Tensor, refusals: list[int]) -> Tensor:
+    """Probabilities of the other tokens, given that it is none of these."""
+    others = [token for token in range(len(chances)) if token not in refusals]
+    return chances[others] / chances[others].sum()
+
+
+@pytest.mark.parametrize("coefficient", [None, 0.75, 2.0, -1.5])
+def test_a_candidate_is_measured_as_the_paper_defines_it_at_the_coefficient_that_is_served(
+    coefficient: float | None,
+) -> None:
     model, refusals = tiny(), [7, 20, 300]
     dev = Contrast(encoded(model, HARMFUL), encoded(model, HARMLESS))
-    bench = Bench(dev, refusals, next_token(model, dev.harmless))
-    direction = a_direction().double()
+    bench = Bench(dev, refusals, next_token(model, dev.harmless), coefficient)
+    direction = a_direction().double() / 6
     found = measure(model, bench, direction, place=0, layer=2)
 
-    def score(tokens: PromptTokens) -> float:
-        share = float(torch.softmax(last_logits(model, tokens).double(), dim=-1)[refusals].sum())
+    def chances() -> list[Tensor]:
+        return [torch.softmax(last_logits(model, tokens).double(), dim=-1) for tokens in dev.harmless]
+
+    def steered(times: float) -> list[Tensor]:
+        with input_changed(model.blocks[2].module, lambda stream: stream + times * direction.float()):
+            return chances()
+
+    def score(chance: Tensor) -> float:
+        share = float(chance[refusals].sum())
         return math.log(share) - math.log(1 - share)
 
-    default = [torch.softmax(last_logits(model, tokens), dim=-1) for tokens in dev.harmless]
+    default = chances()
     with ablated(model, direction):
-        bypass = sum(map(score, dev.harmful)) / len(dev.harmful)
-        left = [torch.softmax(last_logits(model, tokens), dim=-1) for tokens in dev.harmless]
-    with input_changed(model.blocks[2].module, lambda stream: stream + direction.float()):
-        induce = sum(map(score, dev.harmless)) / len(dev.harmless)
-    kl = sum(float((p * (p / q).log()).sum()) for p, q in zip(default, left, strict=True)) / len(default)
-    assert found == Candidate(0, 2, *(pytest.approx(value, abs=1e-4) for value in (bypass, induce, kl)))
+        harmful = [torch.softmax(last_logits(model, tokens).double(), dim=-1) for tokens in dev.harmful]
+        left = chances()
+    bypass = sum(map(score, harmful)) / len(harmful)
+    induce = sum(map(score, steered(abs(coefficient or 1)))) / len(default)
+    kl = divergence(default, left)
+    served_kl = kl
+    if coefficient is not None:
+        weighed = [
+            float(1 - p[refusals].sum()) * divergence([beside_refusals(p, refusals)], [beside_refusals(q, refusals)])
+            for p, q in zip(default, steered(coefficient), strict=True)
+        ]
+        served_kl = sum(weighed) / len(weighed)
+    expected = (pytest.approx(value, abs=1e-3) for value in (bypass, induce, kl, served_kl))
+    assert found == Candidate(0, 2, *expected)
 
 
 TABLE = (
-    Candidate(0, 1, bypass=2.0, induce=1.0, kl=0.05),
-    Candidate(0, 2, bypass=-3.0, induce=2.0, kl=0.1),
-    Candidate(0, 3, bypass=-5.0, induce=0.5, kl=0.11),
-    Candidate(0, 4, bypass=-7.0, induce=-0.1, kl=0.01),
-    Candidate(0, 5, bypass=math.nan, induce=3.0, kl=0.0),
+    Candidate(0, 1, bypass=2.0, induce=1.0, kl=0.05, served_kl=3.0),
+    Candidate(0, 2, bypass=-3.0, induce=2.0, kl=0.1, served_kl=3.0),
+    Candidate(0, 3, bypass=-5.0, induce=0.5, kl=0.11, served_kl=3.0),
+    Candidate(0, 4, bypass=-7.0, induce=-3.1, kl=0.01, served_kl=0.02),
+    Candidate(0, 5, bypass=1.0, induce=-0.1, kl=2.0, served_kl=0.1),
+    Candidate(0, 6, bypass=-9.0, induce=-0.01, kl=2.39, served_kl=0.11),
+    Candidate(0, 7, bypass=math.nan, induce=3.0, kl=0.0, served_kl=0.0),
 )
 
 
 @pytest.mark.parametrize(
-    ("rows", "layer", "dropped"),
+    ("rows", "added", "taken_away"),
     [
-        (TABLE, 2, ()),
-        ((TABLE[0], TABLE[2]), 1, ()),
-        (TABLE[2:], 3, ("kl",)),
-        (TABLE[3:], 4, ("kl", "induce")),
+        (TABLE, 2, 2),
+        ((TABLE[0], TABLE[2]), 1, 1),
+        (TABLE[2:], 5, 4),
+        (TABLE[5:1:-1], 5, 4),
+        (TABLE[3:4], 4, 4),
     ],
 )
-def test_the_least_bypass_wins_among_those_that_meet_the_conditions(
-    rows: tuple[Candidate, ...], layer: int, dropped: tuple[str, ...]
+def test_least_bypass_wins_where_the_paper_s_conditions_hold_else_the_gentle_one_nearest_to_them(
+    rows: tuple[Candidate, ...], added: int, taken_away: int
 ) -> None:
-    best, relaxed = choose(rows, max_kl=0.1)
-    assert (best.layer, relaxed) == (layer, dropped)
+    assert choose(rows, 0.1, is_against_refusal=False).layer == added
+    assert choose(rows, 0.1, is_against_refusal=True).layer == taken_away
+
+
+def test_a_direction_that_harms_is_never_chosen_however_much_refusal_it_takes_away() -> None:
+    with pytest.raises(UserError) as caught:
+        choose((TABLE[2], TABLE[5]), 0.1, is_against_refusal=True)
+    assert str(caught.value) == (
+        "No direction of 'refusal_direction' leaves the model fit for use: on harmless dev prompts the least "
+        "divergence is 0.11 nats, before block 6, and max_kl is 0.1. "
+        "Give a larger max_kl, a layer, or for operation=add a coefficient nearer to 0."
+    )
 
 
 def test_nothing_is_chosen_from_numbers_that_are_none() -> None:
     with pytest.raises(ArithmeticError, match="finite"):
-        choose(TABLE[4:], max_kl=0.1)
+        choose(TABLE[6:], 0.1, is_against_refusal=False)
+
+
+def test_what_the_chosen_direction_lacks_is_told() -> None:
+    assert shortfalls(TABLE[1], 0.1) == []
+    assert shortfalls(TABLE[4], 0.1) == [
+        "no direction induces refusal on harmless dev prompts: the log-odds under the chosen one are -0.1, "
+        "before block 5.",
+        "refusal is not all that the chosen direction carries: without it harmless dev prompts diverge by 2 nats, more "
+        "than 0.1.",
+    ]
+
+
+def search(step: int, layers: list[int], monkeypatch: pytest.MonkeyPatch) -> tuple[int, list[tuple[int, int]], float]:
+    """The chosen layer, every measured one with its number of harmful prompts, and the passes that were counted."""
+    model, measured = tiny(), []
+    prompts = [model.encode(prompt) for prompt in embedded_data().harmful()[:8]]
+    bench = Bench(Contrast(prompts, prompts), [7], next_token(model, prompts), 1.0)
+
+    def one(_: object, bench: Bench, __: Tensor, place: int, layer: int) -> Candidate:
+        measured.append((layer, len(bench.dev.harmful)))
+        return Candidate(place, layer, bypass=0.0, induce=-abs(layer - 13.2), kl=1.0, served_kl=0.0)
+
+    monkeypatch.setattr("methods.refusal_direction.search.measure", one)
+    meter = Meter()
+    directions = torch.zeros(1, max(layers), 32)
+    found = Search(model, bench, directions, 0.1, meter, lambda *_: None).run(layers, step)
+    return found.best.layer, measured, meter.cost().forward_equivalents
+
+
+def test_every_third_layer_is_measured_on_a_quarter_of_the_prompts_and_then_those_around_the_best(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    best, measured, passes = search(3, list(range(1, 24)), monkeypatch)
+    coarse = [(layer, 2) for layer in range(2, 24, 3)]
+    assert measured == [*coarse, *((layer, 8) for layer in (12, 13, 14, 15, 16))]
+    assert (best, passes) == (13, 8 * 3 * 2 + 5 * 3 * 8)
+
+
+@pytest.mark.parametrize(("step", "layers"), [(1, 23), (3, 6), (3, 4)])
+def test_every_layer_is_measured_on_all_prompts_where_a_coarse_pass_saves_nothing(
+    step: int, layers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best, measured, passes = search(step, list(range(1, layers + 1)), monkeypatch)
+    assert measured == [(layer, 8) for layer in range(1, layers + 1)]
+    assert (best, passes) == (min(13, layers), layers * 3 * 8)
 
 
 def test_refusals_begin_as_safe_references_do() -> None:
@@ -275,14 +372,36 @@ def test_questions_are_drawn_without_their_attacks_and_each_once() -> None:
     )
 
 
+def kept(refused: int, answered: int, asked: int = 40) -> tuple[int, int, tuple[str, ...], tuple[str, ...]]:
+    """How many harmful and harmless questions stay, and what is told."""
+    tokens = [PromptTokens((number,), 0) for number in range(asked)]
+    harmful = torch.tensor([1.0] * refused + [0.0] * (asked - refused))
+    harmless = torch.tensor([-1.0] * answered + [0.0] * (asked - answered))
+    found = keep_typical(Contrast(tokens, tokens), harmful, harmless, Split.TRAIN)
+    assert found.kept.harmful == tokens[: len(found.kept.harmful)]
+    return len(found.kept.harmful), len(found.kept.harmless), found.told, found.fallbacks
+
+
 def test_harmful_questions_stay_if_refused_and_harmless_ones_if_answered() -> None:
-    model = tiny()
-    asked = Contrast(encoded(model, HARMFUL[:3]), encoded(model, HARMLESS[:3]))
-    kept = keep_typical(asked, torch.tensor([1.0, -1.0, 0.1]), torch.tensor([0.5, 0.0, -2.0]), "tiny")
-    assert kept == Contrast([asked.harmful[0], asked.harmful[2]], [asked.harmless[2]])
-    with pytest.raises(UserError) as caught:
-        keep_typical(asked, torch.tensor([-1.0, -1.0, -1.0]), torch.tensor([0.5, -1.0, -2.0]), "tiny")
-    assert str(caught.value) == (
-        "'tiny' refuses 0 of 3 harmful questions and answers 2 of 3 harmless ones, by its first token: no contrast to "
-        "learn from. Use refusal_direction[filtered=false]."
+    assert kept(LEAST, 39) == (
+        LEAST,
+        39,
+        (
+            "filtered: the model refuses 16 of 40 harmful train questions.",
+            "filtered: the model answers 39 of 40 harmless train questions.",
+        ),
+        (),
     )
+
+
+def test_all_questions_of_an_intent_stay_where_too_few_would() -> None:
+    told = "unfiltered: the model refuses 15 of 40 harmful train questions."
+    assert kept(LEAST - 1, 39)[:2] == (40, 39)
+    assert kept(LEAST - 1, 39)[3] == (told,)
+    assert kept(0, 0)[:2] == (40, 40)
+    assert len(kept(0, 0)[3]) == 2
+
+
+def test_of_few_questions_all_must_be_typical() -> None:
+    assert kept(4, 4, asked=4)[3] == ()
+    assert kept(3, 4, asked=4)[3] == ("unfiltered: the model refuses 3 of 4 harmful train questions.",)

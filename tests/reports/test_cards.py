@@ -1,8 +1,12 @@
 from dataclasses import replace
 
+from benchmarks.base import Json
 from reports.base import Comparison
 from reports.cards import UNTUNED, cards, tuned
 from reports.facts import Fact
+from reports.flagged import Flagged
+from reports.html import render as page
+from reports.markdown import render as markdown
 
 TUNING = {"objective": "su_f1", "dev_prompts": 240, "data": "embedded", "trials": 20}
 
@@ -65,3 +69,32 @@ def test_an_arm_with_nothing_to_set_is_not_called_untuned(comparison: Comparison
     card = cards(replace(comparison, arms=(bare,)))[0]
     assert card.arms[0].tuning == ""
     assert card.needs == "nothing but replies"
+
+
+def seed(benign: float) -> dict[str, Json]:
+    return {
+        "flagged_share_of_malicious_dev_questions": {"Plans": 1.0},
+        "flagged_share_of_benign_dev_questions": {"Recipes": benign},
+    }
+
+
+def detected(comparison: Comparison) -> Comparison:
+    """With a second arm that is a detector of two seeds."""
+    first, second, *others = comparison.arms
+    told = replace(second, diagnostics={"seed-0": seed(0.125), "seed-1": {"layer": 3, **seed(0.25)}})
+    return replace(comparison, arms=(first, told, *others))
+
+
+def test_what_a_detector_flags_is_told_by_source_as_the_mean_over_seeds(comparison: Comparison) -> None:
+    name = comparison.arms[1].name
+    found = [row for card in cards(detected(comparison)) for row in card.flagged]
+    assert found == [Flagged(name, "harmful", "Plans", "100.0"), Flagged(name, "benign", "Recipes", "18.8")]
+    assert not [card for card in cards(comparison) if card.flagged]
+
+
+def test_flagged_shares_stand_in_the_report(comparison: Comparison) -> None:
+    name = comparison.arms[1].name
+    shown = page(detected(comparison))
+    assert f'<tr><th scope="row">{name}</th><td>benign</td><td>Recipes</td><td>18.8</td></tr>' in shown
+    assert f"- flagged by **{name}**: 18.8 % of benign dev questions of Recipes" in markdown(detected(comparison))
+    assert "Flagged, %" not in page(comparison)
