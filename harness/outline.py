@@ -13,6 +13,7 @@ from harness.loading_errors import reading
 from harness.plan import PlannedArm, check_arm, check_model
 from harness.prompting import Prompting
 from harness.template_facts import check_template
+from harness.useful_replies import as_if_completed
 from methods.unusable import Unusable
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def checked_without_weights(spec: ModelSpec, arms: Sequence[PlannedArm], data: A
     if model is None:
         return tuple(arms)
     check_model(arms, model)
-    return tuple(check_arm(arm, model, data) for arm in arms)
+    return tuple(check_arm(arm, model, as_if_completed(data)) for arm in arms)
 
 
 def look_at_methods(
@@ -68,6 +69,6 @@ def look_at_methods(
     for arm in arms:
         if model.offers.weights:  # what a quantised model lacks is told with the model
             findings.attempt("methods", partial(check_model, (arm,), model))
-        checked = findings.attempt("methods", partial(check_arm, arm, model, data))
+        checked = findings.attempt("methods", partial(check_arm, arm, model, as_if_completed(data)))
         if checked and isinstance(checked.method, Unusable):
             findings.add("methods", Level.WARNING, f"{arm.label} will fail: {getdoc(checked.method)}")
