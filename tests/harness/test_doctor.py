@@ -426,7 +426,7 @@ def test_the_memory_of_an_8b_model_is_reckoned_as_by_hand() -> None:
     assert found.generation == cache + reading + 32 * 128_256 * (2 + 4 + 4)
     assert found.scoring == 32 * 500 * 128_256 * (2 + 4 + 4)
     kept, logits = 32 * (10 * 4096 + 4 * 14_336) * 2 * 1000, 500 * 128_256 * (2 * (2 + 4) + 4)
-    assert found.training == kept + logits
+    assert found.training == 2 * (kept + logits)  # 2,048 tokens in a pass are two such rows
     assert found.total == found.weights + found.scoring
     assert estimate(config, ModelSpec("m"), "auto", batch._replace(has_gradients=False)).training == 0
     assert estimate(config, ModelSpec("m", quantize="8bit"), "auto", batch).weights == 8_030_261_248
