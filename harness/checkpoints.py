@@ -37,7 +37,7 @@ def open_checkpoint(spec: ModelSpec) -> Checkpoint:
         UserError: If it cannot be found or read, is no decoder, or its tokenizer is another model's.
     """
     from transformers import AutoConfig, AutoTokenizer
-    from transformers.utils import find_adapter_config_file
+    from transformers.utils.peft_utils import find_adapter_config_file
 
     _check_name(spec)
     where = str(MODELS.get(spec.name, spec.name))

@@ -194,7 +194,7 @@ class TransformersModel:
     @cached_property
     def _padding(self) -> int:
         """Some tokenizers pad with a token that the embedding has no row for; any does behind the mask."""
-        rows = self._network.get_input_embeddings().weight.shape[0]
+        rows = next(self._network.get_input_embeddings().parameters()).shape[0]
         return self.prompting.padding if self.prompting.padding < rows else 0
 
     @cached_property
