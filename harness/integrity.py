@@ -122,7 +122,7 @@ def _settle(network: "nn.Module") -> None:
     """
     import torch
 
-    for module in network.modules():
+    for module in filter(_is_transformers, network.modules()):
         kinds = getattr(module, "rope_type", "")
         by_layer = kinds if isinstance(kinds, Mapping) else {"": kinds}
         for layer in [layer for layer, kind in by_layer.items() if any(name in str(kind) for name in _FOLLOWING)]:
@@ -152,8 +152,8 @@ def _hooks(modules: "Mapping[str, nn.Module]", parameters: "Mapping[str, nn.Para
                 yield from (Hook(place, kind, key) for key, hook in hooks.items() if not _is_transformers(hook))
 
 
-def _is_transformers(hook: object) -> bool:
-    return str(getattr(hook, "__module__", "")).startswith("transformers.")
+def _is_transformers(thing: object) -> bool:
+    return str(getattr(thing, "__module__", "")).startswith("transformers.")
 
 
 def _differing(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:

@@ -1,6 +1,6 @@
 """What a model can read, held against what it will be given: ids within its embedding, texts within its positions."""
 
-from collections.abc import Sequence, Sized
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.base import Benchmark, Kind, Prompt
@@ -15,7 +15,7 @@ _TOKENS_PER_BYTE = 2
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one model, named by 0 where its configuration does not say."""
+    """Of one model; 0 where its configuration does not say."""
 
     name: str
     words: int
@@ -32,50 +32,48 @@ class Limits:
 
     def look_at_words(self, prompting: Prompting, findings: Findings) -> None:
         """Tell ids that the embedding has no row for: of padding, which can be replaced, and of the template."""
-        padding = prompting.padding
-        if self.words and padding >= self.words:
-            text = f"the tokenizer pads with id {padding:,}, but the embedding of model '{self.name}' has"
-            findings.add("padding", Level.WARNING, f"{text} {self.words:,} rows; rows of a batch are filled with 0")
-        beyond = [token for token in prompting.tokens(prompting.render(_TALK)) if self.words and token >= self.words]
+        if not self.words:
+            return
+        rows = f"the embedding of model '{self.name}' has {self.words:,} rows"
+        if prompting.padding >= self.words:
+            text = f"the tokenizer pads with id {prompting.padding:,}, but {rows}; batches are filled up with 0"
+            findings.add("padding", Level.WARNING, text)
+        beyond = [token for token in prompting.tokens(prompting.render(_TALK)) if token >= self.words]
         if beyond:
-            text = (
-                f"The chat template writes '{prompting.tokenizer.convert_ids_to_tokens(beyond[0])}' (id {beyond[0]:,}"
-            )
-            text += f"), but the embedding of model '{self.name}' has {self.words:,} rows. Give the tokenizer that the"
-            findings.add("template", Level.PROBLEM, f"{text} model was trained with.")
+            token = prompting.tokenizer.convert_ids_to_tokens(beyond[0])
+            text = f"The chat template writes '{token}' (id {beyond[0]:,}), but {rows}."
+            findings.add("template", Level.PROBLEM, f"{text} Give the tokenizer that the model was trained with.")
 
     def look_at_lengths(
         self, prompting: Prompting, benchmark: Benchmark, asked: Sequence[Prompt], tokens: int, findings: Findings
     ) -> None:
         """Tell how many prompts are too long, by themselves or with a reply of so many tokens."""
         room = tokens if benchmark.kind in (Kind.GENERATION, Kind.WRITTEN_CHOICE) else 0
-        spare = self.positions - room - _TOKENS_PER_BYTE * len(prompting.render(_TALK).encode())
-        lengths = {one.id: _length(prompting, one, spare) for one in asked if self.positions}
+        around = len(prompting.render(_TALK).encode())
+        lengths = {one.id: _length(prompting, one, around, self.positions - room) for one in asked if self.positions}
         longest = max(lengths, key=lambda key: lengths[key], default="")
-        too_long = sum(length > self.positions for length in lengths.values())
-        tight = sum(length + room > self.positions for length in lengths.values()) - too_long
+        too_long, tight = (sum(size + more > self.positions for size in lengths.values()) for more in (0, room))
         if too_long:
-            text = (
-                f"{_count(too_long, lengths)} of benchmark '{benchmark.name}' are longer than the {self.positions:,} "
-            )
-            text += (
-                f"tokens that model '{self.name}' reads; '{longest}' has {lengths[longest]:,}. Leave them out, or take"
-            )
-            findings.add("context", Level.PROBLEM, f"{text} a model that reads more.")
+            text = f"{too_long:,} of {len(asked):,} prompts of benchmark '{benchmark.name}' are longer than the "
+            text += f"{self.positions:,} tokens that model '{self.name}' reads; '{longest}' has {lengths[longest]:,}."
+            findings.add("context", Level.PROBLEM, f"{text} Leave them out, or take a model that reads more.")
         elif tight:
-            text = f"{_count(tight, lengths)} of '{benchmark.name}' leave no room for {room:,} tokens of a reply: the "
-            text += (
-                f"longest has {lengths[longest]:,}, and model '{self.name}' reads {self.positions:,} with the reply. "
-            )
-            text += f"Give --max-new-tokens {max(self.positions - lengths[longest], 1):,} or less."
-            findings.add("context", Level.WARNING, text)
+            text = f"{tight:,} of {len(asked):,} prompts of '{benchmark.name}' leave no room for {room:,} tokens of a "
+            text += f"reply: the longest has {lengths[longest]:,}, and model '{self.name}' reads {self.positions:,} "
+            most = max(self.positions - lengths[longest], 1)
+            findings.add("context", Level.WARNING, f"{text}with the reply. Give --max-new-tokens {most:,} or less.")
 
 
-def _length(prompting: Prompting, prompt: Prompt, spare: int) -> int:
-    """Tokens of a prompt; 0 where `spare` holds it whatever its tokens are, since few need to be counted."""
-    size = sum(len(message.content.encode()) for message in prompt.messages)
-    return 0 if _TOKENS_PER_BYTE * size <= spare else len(prompting.encode(prompt).ids)
+def _length(prompting: Prompting, prompt: Prompt, around: int, limit: int) -> int:
+    """Tokens of a prompt; 0 where it is below the limit whatever its tokens are, since few need to be counted.
 
-
-def _count(some: int, of: Sized) -> str:
-    return f"{some:,} of {len(of):,} prompts"
+    Args:
+        prompting: How it is asked.
+        prompt: It may have many turns.
+        around: Bytes that a template puts around a turn, at most.
+        limit: In tokens.
+    """
+    turns = len(prompt.messages) * around
+    said = sum(len(message.content.encode()) for message in prompt.messages)
+    most = _TOKENS_PER_BYTE * (turns + said + len((prompting.system or "").encode()))
+    return 0 if most <= limit else len(prompting.encode(prompt).ids)

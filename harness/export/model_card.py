@@ -9,7 +9,7 @@ from typing import NamedTuple
 import yaml
 from tabulate import tabulate
 
-from harness.control_tokens import KEPT
+from harness.control_tokens import ESCAPED
 from harness.export.agreement import TOKENS
 from harness.export.checkpoint import Written
 from harness.export.chosen_arm import ChosenArm
@@ -127,11 +127,8 @@ def _use_of_artefact(subject: Subject) -> str:
     known = subject.chosen.protocol["model"]
     dtype = str(known["dtype"]).removeprefix("torch.")
     tokens = subject.chosen.protocol["generation"]["max_new_tokens"]
-    system = "".join(
-        f", {name}={known[name]!r}"
-        for name in ("system_prompt", "control_tokens")
-        if known.get(name) not in (None, KEPT)
-    )
+    system = f", system_prompt={known['system_prompt']!r}" if known.get("system_prompt") else ""
+    system += f", control_tokens={ESCAPED!r}" if known.get("control_tokens") == ESCAPED else ""
     spec = f"{json.dumps(subject.base)}, revision={known['revision']!r}, dtype={dtype!r}{system}"
     return (
         "With Equipoise installed, from the folder that holds this one; `prompts` are `benchmarks.base.Prompt`s:\n\n"

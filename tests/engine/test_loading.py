@@ -195,7 +195,9 @@ def test_an_adapter_beside_the_weights_is_refused_whether_peft_is_installed_or_n
 
 
 def test_an_adapter_on_the_hub_is_refused_before_anything_else_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transformers.utils, "find_adapter_config_file", lambda *_, **__: "adapter_config.json")
+    monkeypatch.setattr(
+        transformers.utils.peft_utils, "find_adapter_config_file", lambda *_, **__: "adapter_config.json"
+    )
     assert error_of("org/m").startswith(
         "Model 'org/m' holds an adapter (adapter_config.json), which transformers would "
     )

@@ -321,7 +321,7 @@ def test_a_padding_token_beyond_the_embedding_is_told_and_replaced(
         0,
         [
             f"warning padding the tokenizer pads with id {rows:,}, but the embedding of model '{folder}' has {rows:,} "
-            "rows; rows of a batch are filled with 0"
+            "rows; batches are filled up with 0"
         ],
     )
     model = TransformersEngine().load(ModelSpec(folder, device="cpu"))
