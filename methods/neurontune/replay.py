@@ -49,7 +49,9 @@ class Replay:
         self.model = model
         self.targets = torch.tensor(pair.reply, device=model.device)
         self.positions = ids.shape[1] - start
-        self._whole = ids.shape[1] * len(model.blocks)
+        self._block = sum(_size(block.module) for block in model.blocks) / len(model.blocks)
+        self._output = _size(output_layer(model.network))
+        self._whole = self._block * len(model.blocks) * ids.shape[1] + self._output * len(self.targets)
         self._ids = ids[:, start:]
         self._position_ids = torch.arange(start, ids.shape[1], device=model.device)[None, :]
         with torch.no_grad():
@@ -61,10 +63,7 @@ class Replay:
 
         By parameters that each meets: a small model's output layer weighs as much as eight of its blocks.
         """
-        block = sum(_size(block.module) for block in self.model.blocks) / len(self.model.blocks)
-        output = _size(output_layer(self.model.network))
-        whole = block * self._whole + output * len(self.targets)
-        return (block * block_tokens + output * predictions) / whole
+        return (self._block * block_tokens + self._output * predictions) / self._whole
 
     def logits(self, first_block: int, activations: Activations) -> Float[Tensor, "row target vocabulary"]:
         """Predictions of the response, running blocks from `first_block` on with `activations` in place.
