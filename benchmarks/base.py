@@ -157,7 +157,8 @@ class Benchmark:
     revision: str
     licence: str
     dropped: int = 0
-    """Questions left out since a method may learn from them or be tuned on them."""
+    """Questions left out since a method may learn from them or be tuned on them; of a set to learn from, those that are
+    left out since tests ask them."""
 
     def __post_init__(self) -> None:
         refuse_if_withheld(self.name)

@@ -36,7 +36,7 @@ def load_file(path: Path, settings: Mapping[str, object]) -> Benchmark:
         UserError: If the file, a column or a cell cannot be used.
     """
     rows = read_rows(path)
-    given = _found(rows[0]) | settings
+    given = {**_found(rows[0]), **settings}
     intents, standard = _intent(path, given)
     named = {field: (str(given[field]),) for field in COLUMNS if field in given}
     split = _SPLITS.get(str(settings.get("split")))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 
+READERS = ("transformers", "vllm")
+"""Engines that read checkpoints as Hugging Face keeps them; one from outside looks after its own models."""
 _CAUSAL = "AutoModelForCausalLM"
 _SILENT = ("ForMaskedLM", "Classification", "ForQuestionAnswering", "RewardModel")
 """Ends of the names of architectures that judge a text and write none, though they may load as if they did."""
@@ -38,7 +40,7 @@ def open_checkpoint(spec: ModelSpec) -> Checkpoint:
         UserError: If it cannot be found or read, is no decoder, or its tokenizer is another model's.
     """
     from transformers import AutoConfig, AutoTokenizer
-    from transformers.utils import find_adapter_config_file
+    from transformers.utils.peft_utils import find_adapter_config_file
 
     where, gguf = _place(spec)
     options = {"revision": spec.revision, "trust_remote_code": spec.trust_remote_code, "gguf_file": gguf}

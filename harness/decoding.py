@@ -78,7 +78,7 @@ def _published(spec: ModelSpec, checkpoint: Checkpoint) -> "GenerationConfig":
     from transformers import GenerationConfig
 
     try:
-        return GenerationConfig.from_pretrained(checkpoint.where, revision=spec.revision)
+        return GenerationConfig.from_pretrained(checkpoint.where, revision=spec.revision or "main")
     except OSError:
         return GenerationConfig.from_model_config(checkpoint.config)
 

@@ -13,7 +13,7 @@ from benchmarks.errors import UserError
 from benchmarks.registry import load_alignment, load_benchmark
 from harness import registry
 from harness.batching import AUTOMATIC
-from harness.checkpoints import Checkpoint, check_packages, open_checkpoint
+from harness.checkpoints import READERS, Checkpoint, check_packages, open_checkpoint
 from harness.config import RunConfig
 from harness.control_tokens import look_at_control_tokens
 from harness.decoding import look_at_decoding
@@ -23,6 +23,7 @@ from harness.instances import check_instances
 from harness.loading_errors import reading
 from harness.memory import Batch, Memory, estimate, free_bytes
 from harness.model_limits import Limits
+from harness.outline import look_at_methods, prompting
 from harness.plan import Plan, PlannedArm, check_requirements, planned
 from harness.progress import Display
 from harness.prompting import Prompting
@@ -58,7 +59,11 @@ def examine(config: RunConfig) -> list[Finding]:
         for arm in parts.arms:
             findings.attempt("methods", partial(check_requirements, (arm,), config.engine, engine.offers))
     findings.attempt("methods", lambda: check_instances([arm.method for arm in parts.arms], parts.benchmarks))
-    _Surroundings(config, parts, findings).look()
+    surroundings = _Surroundings(config, parts, findings)
+    surroundings.look()
+    is_read = registry.plain_name(config.engine) in READERS
+    if engine and parts.data and (surroundings.checkpoint or not is_read):
+        look_at_methods(config.model, surroundings.checkpoint, parts.arms, parts.data, findings)
     return findings.lines
 
 
@@ -116,6 +121,8 @@ class _Surroundings:
     config: RunConfig
     parts: Parts
     findings: Findings
+    checkpoint: Checkpoint | None = None
+    """Once it was found, with a template that works."""
 
     def look(self) -> None:
         """Add a line for each thing."""
@@ -126,6 +133,7 @@ class _Surroundings:
             if checkpoint and facts and not self.config.cluster:
                 self.findings.attempt("memory", lambda: self._memory(checkpoint))
             if checkpoint and facts:
+                self.checkpoint = checkpoint
                 self._limits(checkpoint, facts)
                 look_at_decoding(self.config.model, checkpoint, self.findings)
                 look_at_control_tokens(
@@ -184,15 +192,15 @@ class _Surroundings:
     def _limits(self, checkpoint: Checkpoint, facts: TemplateFacts) -> None:
         """Hold what is asked against what the model can read. Raw prompts are cut, as their protocol has it."""
         limits = Limits.of(self.config.model.name, checkpoint)
-        prompting, tokens = self._prompting(checkpoint), self.config.generation.max_new_tokens
-        limits.look_at_words(prompting, self.findings)
+        made, tokens = self._prompting(checkpoint), self.config.generation.max_new_tokens
+        limits.look_at_words(made, self.findings)
         for benchmark in self.parts.benchmarks:
             asked = [
                 prompt
                 for prompt in benchmark.prompts
                 if not (prompt.is_raw or (facts.no_system_turn and _has_system_turn(prompt)))
             ]
-            limits.look_at_lengths(prompting, benchmark, asked, tokens, self.findings)
+            limits.look_at_lengths(made, benchmark, asked, tokens, self.findings)
 
     def _prompts(self) -> dict[str, Sequence[Prompt]]:
         """All that is asked or learnt from."""
@@ -202,13 +210,12 @@ class _Surroundings:
 
     def _longest(self, checkpoint: Checkpoint) -> int:
         """Tokens of the longest prompt, by characters, of all that is asked or learnt from."""
-        prompting = self._prompting(checkpoint)
+        made = self._prompting(checkpoint)
         longest = [max(prompts, key=_characters) for prompts in self._prompts().values() if prompts]
-        return max((len(prompting.tokens(_text(prompt))) for prompt in longest), default=0)
+        return max((len(made.tokens(_text(prompt))) for prompt in longest), default=0)
 
     def _prompting(self, checkpoint: Checkpoint) -> Prompting:
-        spec = self.config.model
-        return Prompting(checkpoint.tokenizer, spec.system_prompt, spec.today, spec.control_tokens)
+        return prompting(self.config.model, checkpoint)
 
     def _disk(self) -> None:
         replies = sum(

@@ -3,21 +3,25 @@
 import inspect
 
 from benchmarks.base import Benchmark
+from harness.checkpoints import READERS
 from harness.config import RunConfig
+from harness.outline import checked_without_weights
 from harness.pace import Pace, earlier_pace
 from harness.plan import Plan, PlannedArm, check_requirements
-from harness.registry import engine
+from harness.registry import engine, plain_name
 from harness.workload import Workload, workload
 from methods.unusable import Unusable
 
 
 def describe_plan(config: RunConfig, plan: Plan) -> str:
-    """Arms, benchmarks, seeds, fits, replies, tokens and time; nothing is loaded but the engine, nothing is written.
+    """Arms, benchmarks, seeds, fits, replies, tokens and time; no weights are loaded, nothing is written.
 
     Raises:
-        UserError: If an arm needs what the engine lacks.
+        UserError: If an arm needs what engine, model or data lacks, or the model cannot be found or read.
     """
     check_requirements(plan.arms, config.engine, engine(config.engine).offers)
+    is_read = plain_name(config.engine) in READERS
+    arms = checked_without_weights(config.model, plan.arms, plan.data) if is_read else plan.arms
     prompts = {benchmark.name: len(benchmark.prompts) for benchmark in plan.benchmarks}
     total = sum(prompts[cell.benchmark] for cell in plan.cells)
     fits = sum(len(arm.seeds) for arm in plan.arms)
@@ -28,7 +32,7 @@ def describe_plan(config: RunConfig, plan: Plan) -> str:
             f"model       {config.model.name} on engine {config.engine}",
             f"data        {plan.data.name}: {len(plan.data.train)} train and {len(plan.data.dev)} dev prompts",
             f"judge       {config.judge}",
-            *(_arm(arm) for arm in plan.arms),
+            *(_arm(arm) for arm in arms),
             *(_benchmark(benchmark, plan.sizes[benchmark.name]) for benchmark in plan.benchmarks),
             f"cells       {len(plan.cells)}: {fits} fits, each with {len(prompts)} benchmarks",
             f"fits        {len(left.fits)} to make, {fits - len(left.fits)} of {fits} already there",

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from benchmarks.base import AlignmentData, Benchmark
 from benchmarks.errors import UserError
 from benchmarks.leakage import shared_templates, without_learnt
-from benchmarks.plugins import PluginError
+from benchmarks.plugins import PluginError, outside
 from benchmarks.registry import ALIGNMENT, load_alignment, load_benchmark
+from benchmarks.withholding import withheld
 from harness import registry
 from harness.arms import ArmSpec
 from harness.config import RunConfig
@@ -132,6 +133,21 @@ def check_model(arms: Sequence[PlannedArm], model: ChatModel) -> None:
                 + (", being a mixture of experts. Use a dense model" if has_experts else ". Use another model")
                 + ", or leave the method out."
             )
+
+
+def check_arm(arm: PlannedArm, model: ChatModel, data: AlignmentData) -> PlannedArm:
+    """The arm, or one with a stand-in that fails if the check of its method breaks.
+
+    Raises:
+        UserError: If the method refuses this model or this data.
+    """
+    origin = f"Method '{arm.method.name}'"
+    try:
+        with outside(origin, "checked"), withheld(origin, "checked"):
+            arm.method.check(model, data)
+    except PluginError as error:
+        return replace(arm, method=unusable(arm.method.name, error))
+    return arm
 
 
 def _engines_for(needs: Requirements) -> list[str]:

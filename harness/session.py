@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 
 from benchmarks.base import Kind
 from benchmarks.errors import describe
-from benchmarks.plugins import PluginError, outside
-from benchmarks.withholding import withheld
 from harness.base import Engine
 from harness.batching import BatchSize
 from harness.cells import Job, Ordered, answer, score
@@ -20,7 +18,7 @@ from harness.forecast import Kind as WorkKind
 from harness.forecast import Work
 from harness.integrity import IntegrityError, NetworkState, check_untouched, unchanged
 from harness.parity import Answered, measure
-from harness.plan import Cell, Plan, PlannedArm, check_model
+from harness.plan import Cell, Plan, PlannedArm, check_arm, check_model
 from harness.progress import Display
 from harness.run_folder import RunFolder
 from harness.serving import learner, preferred_batch, serving
@@ -30,7 +28,6 @@ from harness.working import FIT_ADVICE, working
 from methods.base import ChatModel
 from methods.cards import card
 from methods.per_instance import learns_from_prompts
-from methods.unusable import unusable
 from reports.cautions import warnings_of_fit
 
 
@@ -81,7 +78,7 @@ class Session:
         self.plan = replace(self.plan, data=completed(self.plan.data, learner(self.model), place))
         for note in self.plan.data.notes:
             self.display.note(f"data: {note}.")
-        arms = tuple(self._checked(arm) for arm in self.plan.arms)
+        arms = tuple(check_arm(arm, self.model, self.plan.data) for arm in self.plan.arms)
         self._mend("the check of a method")
         self.questions = tuple(Ordered.of(benchmark, self.model) for benchmark in self.plan.benchmarks)
         return arms
@@ -164,15 +161,6 @@ class Session:
 
     def _working(self, doing: str, size: BatchSize) -> AbstractContextManager[None]:
         return working(self.folder.root, doing, f"Give a --batch-size below {size.value}.")
-
-    def _checked(self, arm: PlannedArm) -> PlannedArm:
-        origin = f"Method '{arm.method.name}'"
-        try:
-            with outside(origin, "checked"), withheld(origin, "checked"):
-                arm.method.check(self.model, self.plan.data)
-        except PluginError as error:
-            return replace(arm, method=unusable(arm.method.name, error))
-        return arm
 
     def _mend(self, who: str) -> bool:
         """Load the model again if it is not what it was, and say who left it so."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import count
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -194,7 +195,7 @@ class TransformersModel:
     @cached_property
     def _padding(self) -> int:
         """Some tokenizers pad with a token that the embedding has no row for; any does behind the mask."""
-        rows = self._network.get_input_embeddings().weight.shape[0]
+        rows = len(cast(Tensor, self._network.get_input_embeddings().weight))
         return self.prompting.padding if self.prompting.padding < rows else 0
 
     @cached_property

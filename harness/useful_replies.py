@@ -57,6 +57,14 @@ def completed(data: AlignmentData, model: ChatModel, place: Place) -> AlignmentD
     return replace(with_useful(data, useful), notes=(*data.notes, note + more))
 
 
+def as_if_completed(data: AlignmentData) -> AlignmentData:
+    """The data as a method will get them, as far as can be said before the model has replied: with some reply each.
+
+    A method's own check asks whether there are replies, not what they say.
+    """
+    return with_useful(data, {prompt.question_id: "To be replied by the model." for prompt in unanswered(data)})
+
+
 def _replies(data: AlignmentData, asked: Sequence[Prompt], model: ChatModel, place: Place) -> Mapping[str, Reply]:
     questions = Benchmark("useful_replies", "", Kind.GENERATION, Intent.BENIGN, tuple(asked), data.name, "", "")
     # Named after all that decides them, so that a command with another model cannot take them, or spoil them.

@@ -58,7 +58,7 @@ def edit(
             losses[number] = [round(loss, 5) for loss in tuned.losses]
             for name, delta in tuned.deltas.items():
                 total[name] += delta / len(lessons)
-        deltas |= _kept(total, settings)
+        deltas |= _kept(total, settings, seed)
         norms |= _norms(toxic)
     progress("editing", len(lessons), len(lessons))
     return Edit({name: delta.cpu() for name, delta in deltas.items()}, {
@@ -81,12 +81,20 @@ def _locate(model: ChatModel, lessons: Sequence[Lesson], settings: DinmSettings,
     return Location(layers, [[round(value, 4) for value in apart.tolist()] for apart in found])
 
 
-def _kept(total: Tensors, settings: DinmSettings) -> dict[str, torch.Tensor]:
-    """The deltas that change anything; under `delta_top` only their largest entries."""
+def _kept(total: Tensors, settings: DinmSettings, seed: int) -> dict[str, torch.Tensor]:
+    """The deltas that change anything; under `delta_top` only their largest entries, shuffled if they are a control."""
     kept = dict(total)
     if settings.mask_rule == "delta_top":
         kept = {name: delta * top_share(delta.abs(), settings.edit_fraction) for name, delta in total.items()}
-    return {name: delta for name, delta in kept.items() if bool(delta.any())}
+    kept = {name: delta for name, delta in kept.items() if bool(delta.any())}
+    return kept if settings.delta == "tuned" else {name: _shuffled(delta, seed) for name, delta in kept.items()}
+
+
+def _shuffled(delta: torch.Tensor, seed: int) -> torch.Tensor:
+    """The same changes at other places among those that change, so that norm and share stay what they are."""
+    places = delta.flatten().nonzero().squeeze(1)
+    drawn = torch.randperm(len(places), generator=torch.Generator().manual_seed(seed)).to(places.device)
+    return delta.flatten().index_put((places,), delta.flatten()[places[drawn]]).view_as(delta)
 
 
 def _norms(toxic: Region) -> dict[str, float]:

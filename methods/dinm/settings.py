@@ -110,6 +110,13 @@ class DinmSettings:
         source=f"{CODE}; the block is the other reading of NeuronTune's table 1",
         choices=("down_projection", "block"),
     )
+    delta: str = setting(
+        "tuned",
+        "What is added to the weights: the tuned change or, as a control of equal norm in the same matrix, that change with "
+        "its entries `shuffled` by the seed.",
+        source="tuned in the paper; the control is ours",
+        choices=("tuned", "shuffled"),
+    )
     edit_weight: float = setting(0.1, "Weight of the edit loss beside the constraint's 1.", source=CODE, low=0)
     divergence: str = setting(
         "unedited_to_edited",

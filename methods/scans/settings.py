@@ -20,7 +20,7 @@ class ScansSettings:
         + ": all blocks together move a prompt as far as harmful and benign anchors lie apart; published: 3.5 "
         "for Llama-2 and 4 for Vicuna, absolute",
         low=0,
-        search=Range(0.1, 4, log=True),
+        search=Range(0.05, 4, log=True),
     )
     strength: str = setting(
         "separation",

@@ -18,10 +18,14 @@ from harness.findings import Finding, Level, table
 from harness.memory import Batch, estimate, parameters
 from harness.transformers_engine import TransformersEngine
 from methods.base import GenerationSettings
+from methods.registry import METHODS
 from tests.engine.chat_templates import GEMMA, LLAMA, PHI3, Shape, tokenizer_of
 from tests.harness.fakes import FakeModel
 
 Run = Callable[..., int]
+BUILT_IN = tuple(METHODS)
+"""Before the fakes stand beside them."""
+FAULTY = Path(__file__).parent / "faulty_plugins.py"
 
 
 @pytest.fixture(autouse=True)
@@ -162,11 +166,62 @@ def test_methods_that_edit_weights_are_a_problem_for_a_quantised_model(
     settings = json.loads((folder / "config.json").read_text())
     quantised = {"quant_method": "gptq", "bits": 4}
     (folder / "config.json").write_text(json.dumps({**settings, "quantization_config": quantised}))
-    code, lines = examined("--model", str(folder), "--methods", "dinm,neurontune")
+    code, lines = examined("--model", str(folder), "--methods", "dinm,neurontune", "--data", "embedded")
     assert code == 2
-    assert about(lines, "methods") == [
+    assert about(lines, "methods")[:1] == [
         "problem methods Method 'dinm' edits weights, which a quantised model does not allow. "
         "Give the whole model, or leave the method out."
+    ]
+
+
+def test_an_arm_that_the_data_does_not_fit_is_a_problem(examined: Callable[..., tuple[int, list[str]]]) -> None:
+    code, lines = examined("--methods", "default,picky,scans")
+    assert code == 2
+    picky, scans = about(lines, "methods")
+    assert picky == "problem methods 'picky' does not like 'embedded'."
+    assert scans.startswith("problem methods 'scans' ") and "alignment data 'fakes' has 1" in scans
+    assert lines[-1] == "2 problems."
+
+
+def test_an_arm_that_the_model_does_not_fit_is_a_problem(
+    examined: Callable[..., tuple[int, list[str]]], tmp_path: Path
+) -> None:
+    tiny("mixtral").network.save_pretrained(tmp_path / "model")  # type: ignore[operator]
+    tiny("mixtral").tokenizer.save_pretrained(tmp_path / "model")
+    code, lines = examined("--model", str(tmp_path / "model"), "--methods", "neurontune", "--data", "embedded")
+    assert code == 2
+    assert about(lines, "methods")[0] == (
+        f"problem methods Method 'neurontune' needs neurons, which model '{tmp_path}/model' does not offer, being a "
+        "mixture of experts. Use a dense model, or leave the method out."
+    )
+
+
+def test_the_arms_of_every_builtin_method_fit_the_embedded_model_and_data(
+    examined: Callable[..., tuple[int, list[str]]],
+) -> None:
+    code, lines = examined("--methods", ",".join(BUILT_IN), "--data", "embedded", "--benchmarks", "embedded_harmful")
+    assert (code, about(lines, "methods"), lines[-1]) == (0, [], "All is there.")
+
+
+def test_methods_on_an_engine_with_models_of_its_own_are_not_called_checked(
+    examined: Callable[..., tuple[int, list[str]]],
+) -> None:
+    code, lines = examined("--engine", "fake")
+    assert (code, lines[-1]) == (0, "1 warning.")
+    assert about(lines, "methods") == [
+        "warning methods not checked: this model can be looked at only once it is loaded; the run does it before its "
+        "first fit"
+    ]
+
+
+def test_a_check_that_breaks_is_a_warning_since_its_arm_alone_will_fail(
+    examined: Callable[..., tuple[int, list[str]]],
+) -> None:
+    code, lines = examined("--methods", f"{FAULTY}:ChecksBadly")
+    assert (code, lines[-1]) == (0, "1 warning.")
+    assert about(lines, "methods") == [
+        "warning methods ChecksBadly will fail: Method 'checks_badly' failed while it was checked: AttributeError: "
+        "'Prompt' object has no attribute 'nothing'."
     ]
 
 
@@ -371,7 +426,7 @@ def test_the_memory_of_an_8b_model_is_reckoned_as_by_hand() -> None:
     assert found.generation == cache + reading + 32 * 128_256 * (2 + 4 + 4)
     assert found.scoring == 32 * 500 * 128_256 * (2 + 4 + 4)
     kept, logits = 32 * (10 * 4096 + 4 * 14_336) * 2 * 1000, 500 * 128_256 * (2 * (2 + 4) + 4)
-    assert found.training == kept + logits
+    assert found.training == 2 * (kept + logits)  # 2,048 tokens in a pass are two such rows
     assert found.total == found.weights + found.scoring
     assert estimate(config, ModelSpec("m"), "auto", batch._replace(has_gradients=False)).training == 0
     assert estimate(config, ModelSpec("m", quantize="8bit"), "auto", batch).weights == 8_030_261_248

@@ -77,3 +77,25 @@ def test_a_stopped_run_is_planned_from_where_it_stopped(planned: Plan, run_fakes
 def test_the_cluster_is_told(planned: Plan) -> None:
     assert planned("--cluster", "ray")["cluster"] == "ray on this machine: fits side by side, then cells"
     assert planned("--cluster", "ray", "--cluster-address", "auto")["cluster"].startswith("ray at auto: ")
+
+
+def test_a_model_that_is_not_there_is_refused(
+    run_fakes: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("--dry-run", "--engine", "transformers", "--model")
+    assert run_fakes(*flags, str(tmp_path / "gone")) == 2
+    assert capfd.readouterr().err == f"equipoise: There is no model folder '{tmp_path}/gone'.\n"
+    (tmp_path / "empty").mkdir()
+    assert run_fakes(*flags, str(tmp_path / "empty")) == 2
+    assert "has no config.json; it is empty." in capfd.readouterr().err
+
+
+def test_an_arm_that_refuses_model_or_data_is_refused(run_fakes: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_fakes("--dry-run", "--engine", "transformers", "--model", "embedded", "--methods", "picky") == 2
+    assert capfd.readouterr().err == "equipoise: 'picky' does not like 'embedded'.\n"
+
+
+def test_an_arm_whose_check_breaks_is_planned_to_fail(planned: Plan) -> None:
+    faulty = Path(__file__).parent / "faulty_plugins.py"
+    told = planned("--engine", "transformers", "--model", "embedded", "--methods", f"{faulty}:ChecksBadly")["arm"]
+    assert told.startswith("ChecksBadly will fail: Method 'checks_badly' failed while it was checked: AttributeError")

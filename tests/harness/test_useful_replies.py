@@ -16,6 +16,7 @@ from harness.cluster.worker import Worker
 from harness.config import build_config
 from harness.findings import Level
 from harness.run_folder import RunFolder
+from harness.useful_replies import as_if_completed
 from harness.verify.command import verify
 from methods import registry as method_registry
 from methods.base import GenerationSettings
@@ -166,3 +167,10 @@ def test_data_that_have_all_replies_ask_the_model_nothing(run_fakes: Run, tmp_pa
     assert not (tmp_path / "run/useful_replies").exists()
     told = json.loads((tmp_path / "run/run.json").read_text())["protocol"]["data"]
     assert told["notes"] == []
+
+
+def test_a_look_before_the_run_counts_on_the_replies_that_the_model_will_give() -> None:
+    looked = as_if_completed(alignment())
+    benign = [prompt for prompt in looked.train if prompt.intent is Intent.BENIGN]
+    assert benign and all(prompt.references.useful for prompt in benign)
+    assert [prompt.id for prompt in looked.train] == [prompt.id for prompt in alignment().train]

@@ -151,6 +151,19 @@ def test_delta_top_keeps_the_largest_changes_of_the_full_edit(fitted: FittedDinm
         assert torch.equal(sparse.deltas[name], torch.where(full.abs() >= smallest, full, 0))
 
 
+@pytest.mark.parametrize("fraction", [1.0, 0.1])
+def test_the_control_has_the_same_changes_at_other_places(fraction: float) -> None:
+    settings = replace(SETTINGS, edit_fraction=fraction)
+    tuned, control = fit_edit(settings), fit_edit(replace(settings, delta="shuffled"))
+    assert control.deltas.keys() == tuned.deltas.keys()
+    for name, delta in tuned.deltas.items():
+        assert not torch.equal(control.deltas[name], delta)
+        assert torch.equal(control.deltas[name].flatten().sort().values, delta.flatten().sort().values)
+        assert torch.equal(control.deltas[name] == 0, delta == 0)
+    again = fit_edit(replace(settings, delta="shuffled"))
+    assert all(torch.equal(again.deltas[name], delta) for name, delta in control.deltas.items())
+
+
 def test_the_edit_of_several_instances_is_the_mean_of_their_own() -> None:
     alone, together = [edit_of(SETTINGS, number) for number in range(3)], edit_of(SETTINGS, 0, 1, 2)
     assert together.facts["layers"] == [layer for one in alone for layer in one.facts["layers"]]

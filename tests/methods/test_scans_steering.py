@@ -30,7 +30,9 @@ def steering(model: TransformersModel, safe_sign: int = -1, strength: float = 3.
     vectors = {index: strength * torch.randn(width, generator=generator) for index in (0, 2)}
     reference = read_landmarks(model, embedded_data().harmful()[:4], "user_end").transition.mean(dim=0)[1:]
     classifier = Classifier(reference, "user_end")
-    return Steering(vectors, classifier, float(classifier.similarities(model, PROMPTS).median()), safe_sign)
+    # Between two prompts, so that no rounding moves one across.
+    between = float(classifier.similarities(model, PROMPTS).sort().values[1:3].mean())
+    return Steering(vectors, classifier, between, safe_sign)
 
 
 @cache

