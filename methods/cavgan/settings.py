@@ -32,10 +32,11 @@ class CavganSettings:
         choices=("mixed", "attacked", "plain"),
     )
     site: str = setting(
-        "first_generated",
+        "last_prompt_token",
         "Whose hidden state is checked: the first generated token's, or the last prompt token's, before any is generated.",
-        source="descriptions of the paper: the first generated token. The other is our choice, and on dev prompts of the "
-        "embedded model the better one (AUROC 1.00 against 0.95 to 0.99)",
+        source="descriptions of the paper: the first generated token. The other is better on dev prompts of both models "
+        "that were tried: AUROC 1.00 against 0.98 on the embedded one, 0.93 against 0.81 on SmolLM2-135M-Instruct (its "
+        "best layer, on benign sources held out)",
         choices=("first_generated", "last_prompt_token"),
         search=("first_generated", "last_prompt_token"),
     )
