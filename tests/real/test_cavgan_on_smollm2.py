@@ -22,7 +22,7 @@ FORMS = {
 
 
 def everyday(split: Split) -> list[Prompt]:
-    """Benign questions of two sources: those that ask and those that tell what to do; half of the things in each split."""
+    """Benign questions of two sources: those that ask and those that tell; half of the things in each split."""
     things = THINGS[:5] if split is Split.TRAIN else THINGS[5:]
     texts = [(form, text.format(thing)) for form, some in FORMS.items() for text in some for thing in things]
     given = embedded_data().benign(split)
