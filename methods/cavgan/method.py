@@ -67,6 +67,8 @@ class Cavgan:
     deviations: ClassVar[tuple[str, ...]] = (
         "Made from descriptions of the paper; the authors' code could not be read, and sizes of networks and batches "
         "are a third party's.",
+        "The state is that of the last prompt token (published: of the first generated one), which tells the classes "
+        "apart better on dev questions.",
         "Half of the questions are attacked ones, in both classes where there are such.",
         "D is P(malicious) throughout; the paper's equations switch between that and P(benign).",
         "A perturbation is at most a tenth as long as the state (the paper bounds it and leaves the bound open).",

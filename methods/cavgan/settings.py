@@ -32,17 +32,19 @@ class CavganSettings:
         choices=("mixed", "attacked", "plain"),
     )
     site: str = setting(
-        "first_generated",
+        "last_prompt_token",
         "Whose hidden state is checked: the first generated token's, or the last prompt token's, before any is generated.",
-        source="descriptions of the paper: the first generated token. The other is our choice, and on dev prompts of the "
-        "embedded model the better one (AUROC 1.00 against 0.95 to 0.99)",
+        source="descriptions of the paper: the first generated token. The other is better on dev prompts of both models "
+        "that were tried: AUROC 1.00 against 0.98 on the embedded one, 0.93 against 0.81 on SmolLM2-135M-Instruct (its "
+        "best layer, on benign sources held out)",
         choices=("first_generated", "last_prompt_token"),
         search=("first_generated", "last_prompt_token"),
     )
     layer: int = setting(
         0,
         "Blocks after which the residual stream is read: the input of block l0, counted from zero. 0 tries those "
-        "between 0.4 and 0.9 of the depth and takes the one whose detector ranks dev questions best (AUROC).",
+        "between 0.4 and 0.9 of the depth and takes the one whose detectors rank dev questions best (AUROC), of several "
+        "benign sources the worst, each held out of training in turn; of equals the one with the widest margin.",
         source="descriptions of the paper: chosen on validation data for every model",
         unit="blocks",
         low=0,
@@ -56,7 +58,7 @@ class CavganSettings:
     )
     epochs: int = setting(
         10,
-        "Passes over the questions; the best one by dev questions is kept.",
+        "Passes over the questions; the best one by dev questions, benign sources held out as for the layer, is kept.",
         source="descriptions of the paper: 10",
         low=1,
     )
@@ -96,7 +98,8 @@ class CavganSettings:
     )
     threshold_rule: str = setting(
         "dev",
-        "Whether the threshold is the one with the best balanced accuracy on dev questions, or `threshold`.",
+        "Whether the threshold is the one with the best balanced accuracy on dev questions, of several benign sources "
+        "the worst, or `threshold`.",
         source="descriptions of the paper: tuned on validation data",
         choices=("dev", "fixed"),
         search=("dev", "fixed"),

@@ -21,7 +21,7 @@ from methods.cavgan.questions import draw_questions, shares_by_source
 from methods.cavgan.settings import INSTRUCTION, CavganSettings
 from tests.methods.tiny_models import embedded_data
 
-SETTINGS = CavganSettings(questions=8, epochs=3)
+SETTINGS = CavganSettings(questions=8, epochs=3, site="first_generated")
 GENERATION = GenerationSettings(max_new_tokens=4)
 
 
