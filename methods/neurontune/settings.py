@@ -205,10 +205,11 @@ class NeuronTuneSettings:
         choices=("gradient", "adam"),
     )
     meta_reach: float = setting(
-        1.0,
+        4.0,
         "B7: how far the factor with the largest first gradient would move in all epochs together, if its gradient "
         "stayed: sets the rate of the gradient step.",
-        source=OURS,
+        source=OURS
+        + "; of 1 and 4, the one with the lower dev loss on a model of 135 M parameters and on the embedded one",
         low=0,
     )
     meta_rate: float = setting(
