@@ -84,11 +84,10 @@ def train(material: Material, settings: CavganSettings, seed: int, device: torch
 
 
 def dealt(states: States, dealer: torch.Generator) -> States:
-    """As many states of either class, drawn by lot from both: the control of the labels."""
-    pooled = torch.cat(states)
-    order = torch.randperm(len(pooled), generator=dealer)
-    count = len(states.malicious)
-    return States(pooled[order[:count]], pooled[order[count:]])
+    """Half of either class, drawn by lot, in the place of as many of the other: labels that tell nothing of malice."""
+    malicious, benign = (group[torch.randperm(len(group), generator=dealer)] for group in states)
+    half = min(len(malicious), len(benign)) // 2
+    return States(torch.cat([malicious[half:], benign[:half]]), torch.cat([benign[half:], malicious[:half]]))
 
 
 def discriminator_loss(

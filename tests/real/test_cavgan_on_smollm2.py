@@ -58,8 +58,3 @@ def test_the_detector_finds_its_questions_and_lets_every_benign_source_pass(fact
 
 def test_the_loss_of_the_detector_falls(facts: Mapping[str, Any]) -> None:
     assert facts["discriminator_loss"][-1] < facts["discriminator_loss"][0]
-
-
-def test_the_control_with_shuffled_labels_separates_less(smollm2: TransformersModel, facts: Mapping[str, Any]) -> None:
-    control = fit(smollm2, replace(SMALL, labels="shuffled_labels"))
-    assert control["margin_by_layer"]["18"] < facts["margin_by_layer"]["18"] / 2
