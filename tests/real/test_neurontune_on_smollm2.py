@@ -94,8 +94,8 @@ def test_one_outer_step_is_that_of_algorithm_1_by_hand(model: TransformersModel)
 
 def test_a_fit_lowers_its_loss_on_dev_prompts(model: TransformersModel) -> None:
     settings = NeuronTuneSettings(
-        utility_samples=1, path_steps=1, path_refinements=0, epochs=2, inner_steps=1, batch_size=2, meta_reach=1.0,
-        local_samples=2, validation_samples=2, reply_tokens=12,
+        utility_samples=1, path_steps=1, path_refinements=0, epochs=4, inner_steps=1, batch_size=6,
+        local_samples=2, validation_samples=6, reply_tokens=12, meta_reach=0.5,
     )  # fmt: skip
     fitted = NeuronTune(settings).fit(model, embedded_data(), 0, SILENT)
     assert isinstance(fitted, FittedNeuronTune)
