@@ -31,7 +31,7 @@ class Space:
                 f"'{method.name}' has no settings to tune{but}. "
                 "'equipoise list methods --verbose' shows which settings of which method are searched."
             )
-        return cls(tuple(replace(known, default=own.get(known.name, known.default)) for known in free))
+        return cls(tuple(replace(known, default=_of_its_type(known, own)) for known in free))
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -51,6 +51,11 @@ class Space:
     def holds(self, point: Mapping[str, Any]) -> bool:
         """Whether the search could have chosen this point itself."""
         return all(_lies_in(known, point[known.name]) for known in self.settings)
+
+
+def _of_its_type(known: Setting, own: Mapping[str, Any]) -> object:
+    """The default of a setting: a model's own may be written as a whole number where a real one is meant."""
+    return type(known.default)(own.get(known.name, known.default))
 
 
 def is_whole(known: Setting) -> bool:

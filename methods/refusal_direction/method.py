@@ -92,7 +92,12 @@ class RefusalDirection:
     is_seeded: ClassVar[bool] = True
     settings_type: ClassVar[type] = RefusalDirectionSettings
     neutral: ClassVar[Mapping[str, Any]] = {"operation": "add", "coefficient": 0.0}
-    small: ClassVar[Mapping[str, Any]] = {"train_samples": 8, "dev_samples": 4, "filtered": False}
+    small: ClassVar[Mapping[str, Any]] = {
+        "train_samples": 8,
+        "dev_samples": 4,
+        "filtered": False,
+        "max_kl": 100.0,  # a random network has no direction that leaves its first tokens alone
+    }
 
     def __init__(self, settings: RefusalDirectionSettings) -> None:
         self.settings = settings

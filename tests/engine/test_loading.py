@@ -427,7 +427,7 @@ def test_code_of_a_checkpoint_runs_only_if_it_is_allowed(folder: Path) -> None:
 
 def test_a_file_and_a_folder_that_is_not_there_are_told(saved: Path) -> None:
     file = saved / "model.safetensors"
-    assert error_of(file) == f"'{file}' is a file. Give the folder that save_pretrained has written."
+    assert error_of(file) == f"'{file}' is a file. Give a GGUF file, or the folder that save_pretrained has written."
     assert error_of("./nowhere") == "There is no model folder './nowhere'."
 
 

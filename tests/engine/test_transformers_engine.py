@@ -67,7 +67,7 @@ def test_a_model_without_a_chat_template_is_refused(tmp_path: Path) -> None:
 
 def test_a_name_that_is_nothing_is_refused() -> None:
     assert error_of("no-such-thing") == (
-        "No model named 'no-such-thing'. Available: embedded, embedded-base. "
+        "No model named 'no-such-thing'. Available: embedded, embedded-base, smollm2. "
         "Or give a folder, or a hub id like 'org/name'."
     )
 

@@ -17,7 +17,7 @@ from methods.neurontune.settings import NeuronTuneSettings
 from tests.harness.fakes import prompt
 
 REFUSAL = "I'm sorry, I cannot help with that."
-SETTINGS: Mapping[str, Any] = {"dinm": DinmSettings(), "neurontune": NeuronTuneSettings()}
+SETTINGS: Mapping[str, Any] = {"dinm": DinmSettings(), "neurontune": NeuronTuneSettings(500, 1500)}
 
 
 @dataclass(frozen=True)

@@ -193,7 +193,7 @@ def attacked(*attacks: Attack | None) -> Benchmark:
 def test_categories_are_those_of_the_attacks_and_templates_without_any_make_none() -> None:
     one, two = Attack(("pretending",), "pirate"), Attack(("pretending", "emotion control"), "tears")
     assert list(labels(attacked(one, two, one, None))) == [NO_ATTACK, "pretending", "pretending, emotion control"]
-    assert labels(attacked(Attack(("12",), "12"), Attack(("13",), "13"), None)) == ()
+    assert labels(attacked(Attack(("mine",), "12"), Attack(("mine",), "13"))) == ()
     assert labels(attacked(None, None)) == ()
 
 
