@@ -153,6 +153,7 @@ def test_the_faithful_variant_is_the_authors_setup_to_the_letter() -> None:
         "instances": 1,
         "edit_fraction": 1.0,
         "mask_rule": "gradient_top",
+        "delta": "tuned",
         "edit_scope": "down_projection",
         "edit_weight": 0.1,
         "divergence": "unedited_to_edited",
