@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 
-READERS = ("transformers", "vllm")
-"""Engines that read checkpoints as Hugging Face keeps them; one from outside looks after its own models."""
 _CAUSAL = "AutoModelForCausalLM"
 _SILENT = ("ForMaskedLM", "Classification", "ForQuestionAnswering", "RewardModel")
 """Ends of the names of architectures that judge a text and write none, though they may load as if they did."""

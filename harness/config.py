@@ -65,7 +65,7 @@ def build_config(given: Mapping[str, Any]) -> RunConfig:
     return RunConfig(
         model=model,
         arms=_arms_for(model.name, chosen.get("methods")),
-        benchmarks=values.names("benchmarks", chosen.get("benchmarks") or _benchmarks_for(model.name)),
+        benchmarks=_benchmarks(model.name, chosen),
         judge=values.text("judge", chosen.get("judge", _judge_for(model.name))),
         output=place.folder,
         engine=values.text("engine", chosen.get("engine", ENGINE)),
@@ -105,14 +105,16 @@ def data_for(model: str) -> str:
     return "embedded" if is_embedded(model) else "published"
 
 
-def _benchmarks_for(model: str) -> list[str]:
-    """All of the embedded world for its model; any other is asked nothing that was made for another.
+def _benchmarks(model: str, chosen: Mapping[str, Any]) -> tuple[str, ...]:
+    """Those that are named, or all of the embedded world for its model; any other is asked nothing made for another.
 
     Raises:
-        UserError: If the model is another.
+        UserError: If none is named for another model, or what is named are no names.
     """
+    if "benchmarks" in chosen:
+        return values.names("benchmarks", chosen["benchmarks"])
     if is_embedded(model):
-        return list(BENCHMARKS)
+        return tuple(BENCHMARKS)
     raise UserError(
         f"No benchmark is named for model '{model}'. Give --benchmarks, for instance {_LIKELY}; "
         "'equipoise list benchmarks' has all."

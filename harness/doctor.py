@@ -13,7 +13,7 @@ from benchmarks.errors import UserError
 from benchmarks.registry import load_alignment, load_benchmark
 from harness import registry
 from harness.batching import AUTOMATIC
-from harness.checkpoints import READERS, Checkpoint, check_packages, open_checkpoint
+from harness.checkpoints import Checkpoint, check_packages, open_checkpoint
 from harness.config import RunConfig
 from harness.control_tokens import look_at_control_tokens
 from harness.decoding import look_at_decoding
@@ -61,7 +61,7 @@ def examine(config: RunConfig) -> list[Finding]:
     findings.attempt("methods", lambda: check_instances([arm.method for arm in parts.arms], parts.benchmarks))
     surroundings = _Surroundings(config, parts, findings)
     surroundings.look()
-    is_read = registry.plain_name(config.engine) in READERS
+    is_read = registry.plain_name(config.engine) in registry.READERS
     if engine and parts.data and (surroundings.checkpoint or not is_read):
         look_at_methods(config.model, surroundings.checkpoint, parts.arms, parts.data, findings)
     return findings.lines

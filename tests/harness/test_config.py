@@ -196,6 +196,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         ({"seeds": []}, "No seed is given. Leave seeds out to run with seed 0."),
         ({"max_new_tokens": 0}, "max new tokens is 0; it must be a whole number from 1."),
         ({"benchmarks": [3]}, "benchmarks are [3]; they must be names."),
+        ({"benchmarks": []}, "benchmarks are []; they must be names."),
         ({"model": ""}, "model is ''; it must be a text."),
         ({"su_f1": {"low": 8}}, "su_f1 low is 8 and high is 7.5; low must lie below high."),
         ({"su_f1": {"low": "x"}}, "su_f1 low is 'x'; it must be a number."),
